@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/frame.h"
+
+#include <string.h>
+
+static const char *const mark_names[FRAME_MARK_COUNT] = {
+	[FRAME_MARK_NONE] = "[unknown]",
+	[FRAME_MARK_TRUNCATED] = "[truncated]",
+	[FRAME_MARK_NO_UNWIND_INFO] = "[no unwind info]",
+	[FRAME_MARK_UNREADABLE] = "[stack not readable]",
+	[FRAME_MARK_UNMAPPED] = "[not mapped]",
+	[FRAME_MARK_NO_MEMORY] = "[exiting]",
+	[FRAME_MARK_EXEC] = "[exec]",
+	[FRAME_MARK_LOST] = "[lost]",
+	[FRAME_MARK_FRAME_POINTER] = "[broken frame pointers]",
+};
+
+static const char *const kind_names[FRAME_KIND_COUNT] = {
+	[FRAME_USER] = "user",       [FRAME_LIBRARY] = "library", [FRAME_KERNEL] = "kernel",
+	[FRAME_JIT] = "jit",         [FRAME_INLINED] = "inlined", [FRAME_UNKNOWN] = "unknown",
+	[FRAME_PROCESS] = "process", [FRAME_MARKED] = "mark",
+};
+
+const char *frame_mark_name(enum frame_mark mark)
+{
+	return (unsigned int)mark < FRAME_MARK_COUNT ? mark_names[mark] : mark_names[0];
+}
+
+const char *frame_kind_name(enum frame_kind kind)
+{
+	return (unsigned int)kind < FRAME_KIND_COUNT ? kind_names[kind] : kind_names[FRAME_UNKNOWN];
+}
+
+enum frame_kind frame_kind_find(const char *name)
+{
+	for (unsigned int kind = 0; kind < FRAME_KIND_COUNT; kind++)
+		if (strcmp(kind_names[kind], name) == 0)
+			return (enum frame_kind)kind;
+	return FRAME_UNKNOWN;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the core may ask of the broker, over a SOCK_SEQPACKET pair: fixed-size requests, each
+ * answered by one reply, in order, that may carry file descriptors (SCM_RIGHTS). The broker checks
+ * every field, identifies processes by (pid, start time) itself, and interprets no text.
+ * At start, before any request, it sends one BROKER_HELLO reply with the sampler's descriptors.
+ */
+#ifndef FLAME_DAEMON_BROKER_BROKER_MESSAGE_H
+#define FLAME_DAEMON_BROKER_BROKER_MESSAGE_H
+
+#include <stdint.h>
+
+#define BROKER_PATH_BYTES 1024
+#define BROKER_MAX_FDS    16
+
+enum broker_request_type {
+	BROKER_HELLO,    /* not a request: serial 0 */
+	BROKER_READY,    /* tell systemd that the socket accepts */
+	BROKER_SET_RATE, /* value: events per second on each CPU, 0: none; re-reads online CPUs */
+	BROKER_OPEN_MODULE,  /* pid, start_time_ns, start, end, inode, path -> the mapped file */
+	BROKER_OPEN_IN_ROOT, /* pid, start_time_ns, path -> regular file under that process's root */
+	BROKER_OPEN_PROC, /* pid, start_time_ns (0: do not compare), value: enum broker_proc_file */
+	BROKER_OPEN_KALLSYMS,
+	BROKER_START_READER, /* -> one end of a socket pair to a new elf reader */
+	BROKER_REQUEST_COUNT
+};
+
+enum broker_proc_file {
+	BROKER_PROC_STAT,
+	BROKER_PROC_STATUS,
+	BROKER_PROC_CGROUP,
+	BROKER_PROC_MAPS,
+	BROKER_PROC_FILE_COUNT
+};
+
+struct broker_request {
+	uint32_t type; /* enum broker_request_type */
+	uint32_t serial;
+	uint32_t pid;
+	uint32_t path_length; /* of path, not terminated */
+	uint64_t start_time_ns;
+	uint64_t start;
+	uint64_t end;
+	uint64_t inode;
+	uint64_t value;
+	char path[BROKER_PATH_BYTES];
+};
+
+struct broker_reply {
+	uint32_t type; /* of the request */
+	uint32_t serial;
+	int32_t error; /* negative errno, 0: done */
+	uint32_t fd_count;
+};
+
+/* Descriptors of BROKER_HELLO, in this order; the core owns them. */
+enum broker_hello_fd {
+	BROKER_FD_RECORDS,   /* ring buffer map */
+	BROKER_FD_SETTINGS,  /* array of one struct sampler_settings, memory-mapped */
+	BROKER_FD_COUNTERS,  /* per-CPU array, enum kernel_counter */
+	BROKER_FD_PROCESSES, /* hash pid -> struct profiled */
+	BROKER_FD_NAMES,     /* LRU hash process name -> struct profiled */
+	BROKER_FD_CGROUPS,   /* hash cgroup id -> struct profiled */
+	BROKER_FD_MODULES,   /* hash struct module_key -> number, to forget modules */
+	BROKER_FD_COUNT
+};
+
+/* Why stacks or samples are not what they could be, told in `status`. */
+struct broker_hello {
+	struct broker_reply reply;
+	uint32_t hardware_cycles; /* 1: the event is cycles, 0: the CPU clock */
+	uint32_t mapping_lookup;  /* 1: BPF finds mappings itself, 0: the self-test failed */
+	uint32_t cpu_count;       /* possible CPUs */
+	uint32_t reserved;
+};
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The module image: what the elf reader makes of one file and hands to the core as a sealed memfd
+ * that is mapped read-only. Sorted tables at 8-byte aligned offsets behind one header. It comes
+ * from a process that read hostile bytes, so module_image_open() checks every bound once; after
+ * that the accessors need no checks. Everything is keyed by file offset, which is what frames hold.
+ */
+#ifndef FLAME_DAEMON_ELF_MODULE_IMAGE_H
+#define FLAME_DAEMON_ELF_MODULE_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/memory.h"
+
+#define MODULE_IMAGE_MAGIC   UINT64_C(0x31656d616c66696d)
+#define MODULE_IMAGE_MAX     (UINT64_C(512) << 20) /* bytes */
+#define MODULE_BUILD_ID_MAX  64
+#define MODULE_DEBUGLINK_MAX 256
+
+/* A table inside the image: count elements at byte offset. */
+struct module_image_table {
+	uint64_t offset;
+	uint64_t count;
+};
+
+enum module_flag {
+	MODULE_IS_EXECUTABLE = 1, /* a program rather than a shared library */
+	MODULE_HAS_SYMTAB = 2,    /* .symtab was there (else .dynsym only) */
+	MODULE_IS_PERF_MAP = 4,   /* made from a perf-PID.map: offsets are pcs */
+};
+
+struct module_image_header {
+	uint64_t magic;
+	uint64_t size;    /* of the image, bytes */
+	uint32_t flags;   /* enum module_flag */
+	uint32_t machine; /* e_machine */
+	uint32_t build_id_length;
+	uint32_t debuglink_crc;
+	uint8_t build_id[MODULE_BUILD_ID_MAX];
+	char debuglink[MODULE_DEBUGLINK_MAX]; /* name in .gnu_debuglink, terminated, "": none */
+	struct module_image_table segments;   /* struct module_segment, by file offset */
+	struct module_image_table symbols;    /* struct module_symbol, by offset, not overlapping */
+	struct module_image_table text;       /* bytes: names, each terminated */
+	struct module_image_table pages;      /* unwind rows: see unwind_rows.h */
+	struct module_image_table rows;
+	struct module_image_table rules;
+};
+
+/* An executable load segment: file offset <-> vaddr. */
+struct module_segment {
+	uint64_t offset;
+	uint64_t size;
+	uint64_t vaddr;
+};
+
+struct module_symbol {
+	uint64_t offset; /* in the file */
+	uint32_t size;   /* bytes; never 0: the reader ends a symbol without size at the next one */
+	uint32_t name;   /* byte in text: the name as in the file, mangled */
+};
+
+/* A mapped image. */
+struct module_image {
+	const struct module_image_header *header;
+	const struct module_segment *segments;
+	const struct module_symbol *symbols;
+	const char *text;
+};
+
+/*
+ * Map the image in fd (which stays the caller's) after checking seals, size and every table.
+ * Errors: -EBADMSG when it is not a well-formed, sealed image.
+ */
+must_check int module_image_open(struct module_image *image, int fd);
+
+/* Unmap; accepts an image that was never opened (all zero). */
+void module_image_close(struct module_image *image);
+
+/* Return the symbol that covers offset, or NULL. Borrowed (until close). */
+const struct module_symbol *module_image_find(const struct module_image *image, uint64_t offset);
+
+/* Name of symbol. Borrowed (until close). */
+static inline const char *module_image_name(const struct module_image *image,
+					    const struct module_symbol *symbol)
+{
+	return image->text + symbol->name;
+}
+
+#endif
