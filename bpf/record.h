@@ -17,7 +17,10 @@
 #define RECORD_KERNEL_FRAMES 127 /* what bpf_get_stack() gives by default */
 #define RECORD_NAME_BYTES    16  /* TASK_COMM_LEN */
 #define RECORD_PATH_BYTES    512
-#define RECORD_NO_OWNER      0xffffffffU
+/* /proc/PID/stat tells start times in ticks: compare them divided by this. */
+#define START_TIME_TICK_NS 10000000ULL
+
+#define RECORD_NO_OWNER 0xffffffffU
 
 enum record_type {
 	RECORD_SAMPLE = 1,
@@ -125,10 +128,11 @@ struct record_process {
  * struct sampler_settings. Where several apply the one with the highest keep counts.
  */
 struct profiled {
-	__u64 start_time_ns; /* "processes": of the process this is about; 0 elsewhere */
-	__u32 keep;          /* share of the events to keep, of 2^32 - 1; 0: none (paused) */
-	__u32 target;        /* number of the target, for "processes" */
-	__u32 flags;         /* enum profiled_flag */
+	__u64 start_time_ns; /* "processes": of the process this is about, as exact as /proc tells */
+	/* it (multiples of START_TIME_TICK_NS); 0: not compared, and elsewhere */
+	__u32 keep;   /* share of the events to keep, of 2^32 - 1; 0: none (paused) */
+	__u32 target; /* number of the target, for "processes" */
+	__u32 flags;  /* enum profiled_flag */
 	__u32 reserved;
 };
 

@@ -2,7 +2,8 @@
 /*
  * What the core may ask of the broker, over a SOCK_SEQPACKET pair: fixed-size requests, each
  * answered by one reply, in order, that may carry file descriptors (SCM_RIGHTS). The broker checks
- * every field, identifies processes by (pid, start time) itself, and interprets no text.
+ * every field, identifies processes by (pid, start time) itself, and interprets no text. Start times
+ * are compared in ticks (START_TIME_TICK_NS in bpf/record.h), which is all that /proc tells.
  * At start, before any request, it sends one BROKER_HELLO reply with the sampler's descriptors.
  */
 #ifndef FLAME_DAEMON_BROKER_BROKER_MESSAGE_H
