@@ -30,6 +30,7 @@ void profile_free(struct profile *profile)
 	free(profile->processes);
 	free(profile->threads);
 	free(profile->rows);
+	free(profile->slice_rows);
 	free(profile);
 }
 
@@ -92,8 +93,8 @@ uint32_t profile_add_thread(struct profile *profile, const struct profile_thread
 	return id;
 }
 
-void profile_add_row(struct profile *profile, uint32_t thread, uint32_t node, double count,
-		     double weight, double variance)
+uint32_t profile_add_row(struct profile *profile, uint32_t thread, uint32_t node, double count,
+			 double weight, double variance)
 {
 	uint32_t hash = hash_u64((uint64_t)thread << 32 | node);
 	struct hashmap_cursor cursor;
@@ -118,6 +119,18 @@ void profile_add_row(struct profile *profile, uint32_t thread, uint32_t node, do
 	row->count += count;
 	row->weight += weight;
 	row->variance += variance;
+	return (uint32_t)(row - profile->rows);
+}
+
+void profile_add_slice_row(struct profile *profile, uint32_t slice, uint32_t row, double weight)
+{
+	uint32_t id = profile->slice_row_count++;
+
+	profile->slice_rows = memory_grow(profile->slice_rows, &profile->slice_row_capacity,
+					  profile->slice_row_count, sizeof(*profile->slice_rows));
+	profile->slice_rows[id] = (struct profile_slice_row){slice, row, weight};
+	if (slice >= profile->slice_count)
+		profile->slice_count = slice + 1;
 }
 
 void profile_add_lost(struct profile *profile, const char *name, double value)

@@ -66,6 +66,16 @@ struct profile_counter {
 	double value;
 };
 
+/*
+ * What one slice of the window (a bucket of history) put into a row. Samples of one second are not
+ * independent: the spread of a frame's share between slices is what tells a change from noise.
+ */
+struct profile_slice_row {
+	uint32_t slice; /* 0 is the oldest of the window */
+	uint32_t row;
+	double weight;
+};
+
 /* A window of time, wall clock, ns since the epoch; both 0: not known. */
 struct profile_window {
 	uint64_t from_ns;
@@ -83,6 +93,7 @@ struct profile {
 	uint32_t target;  /* what was selected, as the user wrote it */
 	enum profile_unit unit;
 	double rate_hz;      /* highest rate in force in the window */
+	double interval;     /* mean interval between samples, in unit; 0: not known */
 	double cost_percent; /* what sampling cost the targets, of their CPU time; < 0: not known */
 	struct profile_window asked;
 	struct profile_window covered;
@@ -114,6 +125,13 @@ struct profile {
 	uint32_t row_count;
 	size_t row_capacity;
 	struct hashmap row_index;
+
+	/* Optional: the rows' weights slice by slice; slice_count 0: not told. */
+	uint64_t slice_ns; /* length of a slice */
+	uint32_t slice_count;
+	struct profile_slice_row *slice_rows;
+	uint32_t slice_row_count;
+	size_t slice_row_capacity;
 };
 
 /* Return an empty profile. Owned (profile_free). */
@@ -140,9 +158,12 @@ uint32_t profile_add_node(struct profile *profile, uint32_t parent, uint32_t fra
 uint32_t profile_add_process(struct profile *profile, const struct profile_process *process);
 uint32_t profile_add_thread(struct profile *profile, const struct profile_thread *thread);
 
-/* Add a measurement to the row of (thread, node); rows of equal key are summed. */
-void profile_add_row(struct profile *profile, uint32_t thread, uint32_t node, double count,
-		     double weight, double variance);
+/* Add a measurement to the row of (thread, node) and return its number; equal keys are summed. */
+uint32_t profile_add_row(struct profile *profile, uint32_t thread, uint32_t node, double count,
+			 double weight, double variance);
+
+/* Say that weight of row was measured in slice (which grows slice_count when it is new). */
+void profile_add_slice_row(struct profile *profile, uint32_t slice, uint32_t row, double weight);
 
 /* Add value to the loss called name. */
 void profile_add_lost(struct profile *profile, const char *name, double value);
