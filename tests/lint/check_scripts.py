@@ -11,14 +11,14 @@ if not shutil.which("shellcheck"):
     print("shellcheck is not installed")
     raise SystemExit(77)
 PROBLEMS = []
-DONE = subprocess.run(["shellcheck", "--format=gcc"] + shell_scripts(), cwd=ROOT, text=True, capture_output=True, check=False)
+DONE = subprocess.run(["shellcheck", "--severity=warning", "--format=gcc"] + shell_scripts(), cwd=ROOT, text=True, capture_output=True, check=False)
 PROBLEMS += DONE.stdout.splitlines()
 for path in files_ending(".py"):
     try:
         compile(read(path), path, "exec")
     except SyntaxError as error:
         PROBLEMS.append(f"{path}: {error}")
-for path in ("check.sh", ".ci/run", ".ci/install-packages"):
+for path in ("check.sh", "quickstart.sh", ".ci/run", ".ci/install-packages"):
     if not os.access(os.path.join(ROOT, path), os.X_OK):
         PROBLEMS.append(f"{path}: is missing or has no run bit")
 finish(PROBLEMS)

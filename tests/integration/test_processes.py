@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The three processes of flamed: what each may do, and what happens when one of them, or all, are told to end."""
+import os
+import shutil
+import signal
+import subprocess
+
+from harness import (FLAMED, STOP_LIMIT, Daemon, Scene, assert_equal, assert_in, is_alive, main, need_root, proc_status, share_of, test,
+                     wait_until, workload)
+
+CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapAmb")
+
+
+def capabilities(pid):
+    status = proc_status(pid)
+    return {name: int(status[name], 16) for name in CAPABILITY_SETS}
+
+
+def reader_of(daemon):
+    """The elf reader: the one process under seccomp that is not the core."""
+    core = daemon.request("status")["pid"]
+    return next((pid for pid in daemon.pids() if pid != core and (proc_status(pid) or {}).get("Seccomp") == "2"), None)
+
+
+@test
+def the_core_holds_no_capability(scene: Scene):
+    daemon = scene.flamed()
+    core = daemon.request("status")["pid"]
+    status = proc_status(core)
+    assert_equal(capabilities(core), dict.fromkeys(CAPABILITY_SETS, 0))
+    assert_equal(status["NoNewPrivs"], "1")
+    assert 0 not in [int(uid) for uid in status["Uid"].split()], status["Uid"]
+    assert 0 not in [int(gid) for gid in status["Gid"].split()], status["Gid"]
+    assert_equal([group for group in status["Groups"].split() if group == "0"], [], "supplementary groups")
+
+
+@test
+def the_reader_is_sandboxed(scene: Scene):
+    daemon = scene.flamed()
+    program = scene.workload("sample_program")
+    scene.attach(program, "-F", "499")
+    scene.wait_samples(program.pid, 100)
+    reader = wait_until(lambda: reader_of(daemon), "an elf reader under seccomp")
+    assert_equal(capabilities(reader), dict.fromkeys(CAPABILITY_SETS, 0))
+    assert_equal(proc_status(reader)["NoNewPrivs"], "1")
+
+
+@test
+def the_broker_keeps_only_what_it_needs(scene: Scene):
+    daemon = scene.flamed()
+    core = daemon.request("status")["pid"]
+    others = [pid for pid in daemon.pids() if pid not in (core, reader_of(daemon))]
+    wanted = {1 << bit for bit in (2, 19, 21, 34, 38, 39)}  # DAC_READ_SEARCH SYS_PTRACE SYS_ADMIN SYSLOG PERFMON BPF
+    for pid in others:
+        surplus = capabilities(pid)["CapEff"] & ~sum(wanted)
+        assert_equal(hex(surplus), "0x0", f"capabilities of {proc_status(pid)['Name']}")
+
+
+@test
+def a_killed_reader_is_replaced_and_sampling_goes_on(scene: Scene):
+    daemon = scene.flamed()
+    program = scene.workload("sample_program")
+    scene.attach(program, "-F", "499")
+    scene.wait_samples(program.pid, 100)
+    reader = wait_until(lambda: reader_of(daemon), "an elf reader")
+    os.kill(reader, signal.SIGKILL)
+    other = scene.workload("recursion", 3)
+    scene.attach(other, "-F", "499")
+    scene.wait_samples(other.pid, 200)
+    assert wait_until(lambda: reader_of(daemon), "another elf reader") != reader
+    assert share_of(scene.folded(other.pid), "at_the_bottom") > 90
+    assert_equal(daemon.process.poll(), None)
+
+
+@test
+def sigterm_detaches_everything_and_ends_within_a_second(scene: Scene):
+    daemon = scene.flamed()
+    program = scene.workload("sample_program")
+    scene.flamectl("attach", "--all", "-F", "499")
+    scene.attach(program, "-F", "499")
+    scene.wait_samples(program.pid, 100)
+    connection = daemon.connect()
+    took = daemon.stop()
+    assert took < STOP_LIMIT, f"{took:.2f} s"
+    assert connection.is_closed()
+    assert not os.path.exists(daemon.socket_path), "the socket is removed"
+
+
+@test
+def sigint_ends_it_as_well(scene: Scene):
+    daemon = scene.flamed()
+    daemon.process.send_signal(signal.SIGINT)
+    assert_equal(daemon.process.wait(10), 0)
+
+
+@test
+def nothing_is_left_when_a_process_of_flamed_is_killed(scene: Scene):
+    for victim in (0, 1):
+        daemon = Daemon(scene.folder)
+        need_root()
+        daemon.wait_ready()
+        pids = daemon.pids()
+        core = daemon.request("status")["pid"]
+        order = [core] + [pid for pid in pids if pid != core and proc_status(pid).get("Seccomp") != "2"]
+        os.kill(order[victim], signal.SIGKILL)
+        daemon.process.wait(20)
+        wait_until(lambda pids=pids: not any(is_alive(pid) for pid in pids), "every process is gone")
+        assert daemon.process.returncode != 0, "an end that nobody asked for is no success"
+        if os.path.exists(daemon.socket_path):
+            os.unlink(daemon.socket_path)
+
+
+@test
+def a_second_daemon_on_the_same_socket_says_so(scene: Scene):
+    daemon = scene.flamed()
+    second = scene.run(FLAMED, "--socket", daemon.socket_path, timeout=20)
+    assert_equal(second.returncode, 1, second.stderr)
+    assert_in(daemon.socket_path, second.stderr)
+    assert_in("version", daemon.request("status"))
+
+
+@test
+def a_socket_that_a_dead_daemon_left_is_taken_over(scene: Scene):
+    daemon = Daemon(scene.folder)
+    need_root()
+    daemon.wait_ready()
+    pids = daemon.pids()
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGKILL)
+    daemon.process.wait()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "every process is gone")
+    assert os.path.exists(daemon.socket_path)
+    assert_in("version", scene.flamed().request("status"))
+
+
+@test
+def without_root_it_says_which_right_is_missing(scene: Scene):
+    need_root()
+    copy = scene.path("flamed")
+    shutil.copy(FLAMED, copy)
+    os.mkdir(scene.path("own"))
+    os.chown(scene.path("own"), 12345, 12345)
+    done = scene.run(copy, "--socket", scene.path("own/flamed.sock"), user=12345, group=12345, extra_groups=[])
+    assert_equal(done.returncode, 1, done.stderr)
+    assert_in("CAP_", done.stderr)
+
+
+@test
+def wrong_usage_is_exit_status_2(scene: Scene):
+    for arguments in (["--nonsense"], ["surplus"], ["--bucket", "fast"], ["--memory"], ["--retention", "-5s"]):
+        done = scene.run(FLAMED, *arguments, timeout=20)
+        assert_equal(done.returncode, 2, (arguments, done.stderr))
+        assert done.stderr, arguments
+    done = scene.run(FLAMED, "--help")
+    assert_equal(done.returncode, 0)
+    for option in ("--socket", "--user", "--group", "--bucket", "--retention", "--memory", "--budget", "--attach-all", "--verbose"):
+        assert_in(option, done.stdout)
+
+
+@test
+def a_flood_of_records_does_not_stop_the_daemon_from_ending(scene: Scene):
+    daemon = scene.flamed()
+    scene.workload("children", "fork", 0, 1)
+    storm = scene.start(workload("children"), "exec", 0, 1, stderr=subprocess.DEVNULL)
+    scene.flamectl("attach", "--all", "-F", "4999")
+    scene.wait_samples(None, 1000)
+    assert storm.poll() is None
+    took = daemon.stop()
+    assert took < STOP_LIMIT, f"{took:.2f} s"
+
+
+main()
