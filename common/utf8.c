@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/utf8.h"
 
+#include <string.h>
+
 #include "common/memory.h"
 
 /* By number of bytes: the marker bits of the first byte and the smallest value it may encode. */
@@ -50,4 +52,49 @@ size_t utf8_valid_length(const char *text, size_t length)
 		at += step;
 	}
 	return at;
+}
+
+static int is_control(uint32_t code_point)
+{
+	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
+}
+
+int utf8_is_clean(const char *text, size_t length)
+{
+	uint32_t code_point;
+
+	for (size_t at = 0; at < length;) {
+		size_t step = utf8_read(text + at, length - at, &code_point);
+
+		if (!step || is_control(code_point))
+			return 0;
+		at += step;
+	}
+	return 1;
+}
+
+size_t utf8_clean(char *clean, size_t capacity, const char *text, size_t length)
+{
+	size_t written = 0;
+
+	if (!capacity)
+		return 0;
+	for (size_t at = 0; at < length;) {
+		uint32_t code_point;
+		size_t step = utf8_read(text + at, length - at, &code_point);
+		const char *piece = !step ? UTF8_REPLACEMENT : text + at;
+		size_t piece_length = !step ? strlen(UTF8_REPLACEMENT) : step;
+
+		if (step && is_control(code_point)) {
+			piece = "?";
+			piece_length = 1;
+		}
+		if (piece_length >= capacity - written)
+			break;
+		memcpy(clean + written, piece, piece_length);
+		written += piece_length;
+		at += step ? step : 1;
+	}
+	clean[written] = 0;
+	return written;
 }
