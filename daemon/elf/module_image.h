@@ -25,9 +25,13 @@ struct module_image_table {
 };
 
 enum module_flag {
-	MODULE_IS_EXECUTABLE = 1, /* a program rather than a shared library */
-	MODULE_HAS_SYMTAB = 2,    /* .symtab was there (else .dynsym only) */
-	MODULE_IS_PERF_MAP = 4,   /* made from a perf-PID.map: offsets are pcs */
+	MODULE_IS_EXECUTABLE = 1,    /* a program rather than a shared library */
+	MODULE_HAS_SYMTAB = 2,       /* .symtab was there (else .dynsym only) */
+	MODULE_IS_PERF_MAP = 4,      /* made from a perf-PID.map: offsets are pcs */
+	MODULE_HAS_DEBUG_FILE = 8,   /* .symtab came from the debug file */
+	MODULE_DEBUG_REFUSED = 16,   /* the debug file does not belong to this file: ignored */
+	MODULE_HAS_MINI_SYMTAB = 32, /* symbols of .gnu_debugdata are in */
+	MODULE_IS_CUT = 64,          /* a limit was met: there is more in the file */
 };
 
 struct module_image_header {
@@ -39,18 +43,22 @@ struct module_image_header {
 	uint32_t debuglink_crc;
 	uint8_t build_id[MODULE_BUILD_ID_MAX];
 	char debuglink[MODULE_DEBUGLINK_MAX]; /* name in .gnu_debuglink, terminated, "": none */
-	struct module_image_table segments;   /* struct module_segment, by file offset */
-	struct module_image_table symbols;    /* struct module_symbol, by offset, not overlapping */
-	struct module_image_table text;       /* bytes: names, each terminated */
-	struct module_image_table pages;      /* unwind rows: see unwind_rows.h */
+	char altlink[MODULE_DEBUGLINK_MAX]; /* path in .gnu_debugaltlink, of the debug file first */
+	uint8_t altlink_id[MODULE_BUILD_ID_MAX];
+	uint32_t altlink_id_length;
+	uint32_t skipped;                   /* symbols or lines that made no sense */
+	struct module_image_table segments; /* struct module_segment, by file offset */
+	struct module_image_table symbols;  /* struct module_symbol, by offset, not overlapping */
+	struct module_image_table text;     /* bytes: names, each terminated */
+	struct module_image_table pages;    /* unwind rows: see unwind_rows.h */
 	struct module_image_table rows;
 	struct module_image_table rules;
 };
 
-/* An executable load segment: file offset <-> vaddr. */
+/* An executable load segment: file offset <-> vaddr. Not overlapping. */
 struct module_segment {
 	uint64_t offset;
-	uint64_t size;
+	uint64_t size; /* bytes in the file */
 	uint64_t vaddr;
 };
 
@@ -60,7 +68,7 @@ struct module_symbol {
 	uint32_t name;   /* byte in text: the name as in the file, mangled */
 };
 
-/* A mapped image. */
+/* A mapped image. Zero-initialised is a valid image that was never opened. */
 struct module_image {
 	const struct module_image_header *header;
 	const struct module_segment *segments;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Puts tables that were made from a file behind one another into a sealed memfd: the module image
+ * (module_image.h). The writer of the pair; the core uses only the reader.
+ */
+#ifndef FLAME_DAEMON_ELF_IMAGE_WRITER_H
+#define FLAME_DAEMON_ELF_IMAGE_WRITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/elf/module_image.h"
+
+/* Elements of one table, borrowed until the image is written. */
+struct image_table {
+	const void *elements;
+	size_t count;
+};
+
+struct image_tables {
+	struct image_table segments; /* struct module_segment */
+	struct image_table symbols;  /* struct module_symbol */
+	struct image_table text;     /* bytes */
+	struct image_table pages;
+	struct image_table rows;
+	struct image_table rules;
+};
+
+/*
+ * Write header, whose magic, size and tables are filled in here, and tables into a new sealed memfd
+ * *fd. Owned (close). Errors: -E2BIG when it would be larger than MODULE_IMAGE_MAX.
+ */
+must_check int image_write(const struct module_image_header *header,
+			   const struct image_tables *tables, int *fd);
+
+/*
+ * Make a memfd of size bytes and seal it once content was written to it. Owned (close). Used for
+ * every answer of the reader. Errors: negative errno.
+ */
+must_check int image_write_bytes(const void *bytes, size_t size, int *fd);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/elf/module_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* What makes sure that the bytes that were checked are the bytes that are used later. */
+#define REQUIRED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+
+/* Check that a table lies between the header and the end, aligned; *first is its first element. */
+static int check_table(const struct module_image_header *header,
+		       const struct module_image_table *table, size_t element, const void **first)
+{
+	uint64_t bytes;
+
+	if (table->offset % 8 || table->offset < sizeof(*header) || table->offset > header->size ||
+	    __builtin_mul_overflow(table->count, (uint64_t)element, &bytes) ||
+	    bytes > header->size - table->offset)
+		return -EBADMSG;
+	*first = (const unsigned char *)header + table->offset;
+	return 0;
+}
+
+static int check_header(const struct module_image_header *header, uint64_t size)
+{
+	if (header->magic != MODULE_IMAGE_MAGIC || header->size != size ||
+	    header->build_id_length > MODULE_BUILD_ID_MAX ||
+	    header->altlink_id_length > MODULE_BUILD_ID_MAX ||
+	    !memchr(header->debuglink, 0, sizeof(header->debuglink)) ||
+	    !memchr(header->altlink, 0, sizeof(header->altlink)))
+		return -EBADMSG;
+	return 0;
+}
+
+static int check_segments(const struct module_segment *segments, uint64_t count)
+{
+	uint64_t end = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (segments[i].offset < end ||
+		    __builtin_add_overflow(segments[i].offset, segments[i].size, &end))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static int check_symbols(const struct module_symbol *symbols, uint64_t count, const char *text,
+			 uint64_t text_bytes)
+{
+	uint64_t end = 0;
+
+	if (text_bytes && text[text_bytes - 1])
+		return -EBADMSG;
+	for (uint64_t i = 0; i < count; i++) {
+		if (symbols[i].offset < end || !symbols[i].size || symbols[i].name >= text_bytes ||
+		    __builtin_add_overflow(symbols[i].offset, (uint64_t)symbols[i].size, &end))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static int check_image(struct module_image *image)
+{
+	const struct module_image_header *header = image->header;
+	const void *segments, *symbols, *text;
+
+	if (check_table(header, &header->segments, sizeof(*image->segments), &segments) ||
+	    check_table(header, &header->symbols, sizeof(*image->symbols), &symbols) ||
+	    check_table(header, &header->text, 1, &text) ||
+	    check_segments(segments, header->segments.count) ||
+	    check_symbols(symbols, header->symbols.count, text, header->text.count))
+		return -EBADMSG;
+	image->segments = segments;
+	image->symbols = symbols;
+	image->text = text;
+	return 0;
+}
+
+int module_image_open(struct module_image *image, int fd)
+{
+	struct stat status;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0 || (seals & REQUIRED_SEALS) != REQUIRED_SEALS)
+		return -EBADMSG;
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode) ||
+	    status.st_size < (off_t)sizeof(struct module_image_header) ||
+	    status.st_size > (off_t)MODULE_IMAGE_MAX)
+		return -EBADMSG;
+
+	size_t size = (size_t)status.st_size;
+	void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+
+	struct module_image opened = {.header = memory};
+	if (check_header(opened.header, size) || check_image(&opened)) {
+		munmap(memory, size);
+		return -EBADMSG;
+	}
+	*image = opened;
+	return 0;
+}
+
+void module_image_close(struct module_image *image)
+{
+	if (image->header) {
+		union {
+			const struct module_image_header *header;
+			void *memory;
+		} mapping = {.header = image->header};
+
+		munmap(mapping.memory, image->header->size);
+	}
+	*image = (struct module_image){0};
+}
+
+const struct module_symbol *module_image_find(const struct module_image *image, uint64_t offset)
+{
+	const struct module_symbol *symbols = image->symbols;
+	size_t low = 0;
+	size_t high = image->header->symbols.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (symbols[middle].offset <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || offset - symbols[low - 1].offset >= symbols[low - 1].size)
+		return NULL;
+	return &symbols[low - 1];
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/elf/reader.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "common/fd_message.h"
+#include "daemon/elf/demangle.h"
+#include "daemon/elf/image_writer.h"
+#include "daemon/elf/module_reader.h"
+#include "daemon/elf/reader_message.h"
+
+/* A request with the descriptors that came with it, which are closed after it. */
+struct job {
+	struct reader_request request;
+	int fds[READER_MAX_FDS];
+	uint32_t fd_count; /* that came, not that were announced */
+};
+
+static int read_module(const struct job *job, int *answer)
+{
+	return module_reader_read(job->fds[0], job->fd_count > 1 ? job->fds[1] : -1,
+				  job->request.flags, answer);
+}
+
+static int read_vdso(const struct job *job, int *answer)
+{
+	return module_reader_read_vdso(job->request.flags, answer);
+}
+
+/* Read a whole file that the core made. Errors: -E2BIG more than most bytes. */
+static int read_whole(int fd, size_t most, char **bytes, size_t *size)
+{
+	_cleanup_free_ char *content = NULL;
+	struct stat status;
+	size_t used = 0;
+
+	if (fstat(fd, &status))
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	if (status.st_size < 0 || (uint64_t)status.st_size > most)
+		return -E2BIG;
+	content = memory_new((size_t)status.st_size);
+	while (used < (size_t)status.st_size) {
+		ssize_t count =
+			pread(fd, content + used, (size_t)status.st_size - used, (off_t)used);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return -errno;
+		if (!count)
+			break;
+		used += (size_t)count;
+	}
+	*bytes = steal_ptr(&content);
+	*size = used;
+	return 0;
+}
+
+static int demangle(const struct job *job, int *answer)
+{
+	_cleanup_free_ char *names = NULL;
+	_cleanup_free_ char *result = NULL;
+	size_t size = 0;
+	size_t result_size = 0;
+	int error = read_whole(job->fds[0], DEMANGLE_MAX_BATCH, &names, &size);
+
+	if (!error)
+		error = demangle_batch(names, size, &result, &result_size);
+	return error ? error : image_write_bytes(result, result_size, answer);
+}
+
+static const struct job_kind {
+	uint32_t type; /* enum reader_request_type */
+	uint32_t least_fds;
+	uint32_t most_fds;
+	int (*run)(const struct job *job, int *answer);
+} job_kinds[] = {
+	{READER_MODULE, 1, 2, read_module},
+	{READER_VDSO, 0, 0, read_vdso},
+	{READER_DEMANGLE, 1, 1, demangle},
+};
+
+static int run_job(const struct job *job, int *answer)
+{
+	if (job->request.fd_count != job->fd_count)
+		return -EBADMSG;
+	for (size_t i = 0; i < ARRAY_SIZE(job_kinds); i++) {
+		const struct job_kind *kind = &job_kinds[i];
+
+		if (kind->type != job->request.type)
+			continue;
+		if (job->fd_count < kind->least_fds || job->fd_count > kind->most_fds)
+			return -EINVAL;
+		return kind->run(job, answer);
+	}
+	return -EOPNOTSUPP;
+}
+
+static void close_job(struct job *job)
+{
+	for (uint32_t i = 0; i < job->fd_count; i++)
+		close(job->fds[i]);
+	job->fd_count = 0;
+}
+
+/*
+ * Wait for the next request. Returns 1, 0 at the end of the connection, -EBADMSG for a message that
+ * is no request.
+ */
+static int receive_job(int fd, struct job *job)
+{
+	size_t fd_count = READER_MAX_FDS;
+	ssize_t length =
+		fd_message_receive(fd, &job->request, sizeof(job->request), job->fds, &fd_count);
+
+	job->fd_count = length < 0 ? 0 : (uint32_t)fd_count;
+	if (length == -EMSGSIZE)
+		return -EBADMSG;
+	if (length <= 0)
+		return 0;
+	return length == sizeof(job->request) ? 1 : -EBADMSG;
+}
+
+int reader_main(int fd)
+{
+	for (;;) {
+		_cleanup_(close_job) struct job job = {0};
+		_cleanup_close_ int answer = -1;
+		int received = receive_job(fd, &job);
+
+		if (!received)
+			return 0;
+		if (received < 0)
+			continue; /* the core waits for no answer to what is no request */
+		struct reader_reply reply = {
+			.serial = job.request.serial,
+			.error = run_job(&job, &answer),
+		};
+		if (fd_message_send(fd, &reply, sizeof(reply), &answer, reply.error ? 0 : 1))
+			return 0;
+	}
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/elf/symbol_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+#define NOT_COPIED UINT32_MAX
+
+/* What makes one of two names at the same offset the better one, the most important bit first. */
+enum {
+	RANK_SIZED = 1 << 30,
+	RANK_CODE = 1 << 29,
+	RANK_CURRENT_VERSION = 1 << 28,
+	RANK_BINDING = 1 << 26, /* times enum symbol_binding */
+	RANK_PLAIN = 1 << 20,   /* times the leading underscores it has less than the most */
+};
+#define RANK_MOST_UNDERSCORES 15
+
+/*
+ * The entries that cover the place the sweep has reached, the one that wins on top (a binary heap
+ * of entry numbers). Those that end before stay in until they come to the top.
+ */
+struct cover {
+	uint32_t *heap;
+	size_t count;
+};
+
+static uint32_t rank_of(const struct symbol_candidate *candidate, uint32_t name_length)
+{
+	uint32_t underscores = 0;
+	uint32_t rank = name_length;
+
+	while (underscores < name_length && underscores < RANK_MOST_UNDERSCORES &&
+	       candidate->name[underscores] == '_')
+		underscores++;
+	rank += RANK_PLAIN * (RANK_MOST_UNDERSCORES - underscores);
+	rank += RANK_BINDING * (uint32_t)candidate->binding;
+	rank += candidate->is_old_version ? 0 : RANK_CURRENT_VERSION;
+	rank += candidate->is_code ? RANK_CODE : 0;
+	rank += candidate->size ? RANK_SIZED : 0;
+	return rank;
+}
+
+void symbol_table_fini(struct symbol_table *table)
+{
+	free(table->entries);
+	free(table->symbols);
+	free(table->text);
+	*table = (struct symbol_table){0};
+}
+
+void symbol_table_add(struct symbol_table *table, const struct symbol_candidate *candidate)
+{
+	uint64_t end = candidate->limit;
+	size_t room = candidate->name_length;
+	uint32_t length = (uint32_t)strnlen(
+		candidate->name, room < SYMBOL_TABLE_MAX_NAME ? room : SYMBOL_TABLE_MAX_NAME);
+
+	if (candidate->size && __builtin_add_overflow(candidate->offset, candidate->size, &end))
+		return;
+	if (!length || end <= candidate->offset)
+		return;
+	if (table->entry_count == SYMBOL_TABLE_MAX_SYMBOLS) {
+		table->is_cut = 1;
+		return;
+	}
+	table->entries = memory_grow(table->entries, &table->entry_capacity, table->entry_count + 1,
+				     sizeof(*table->entries));
+	table->entries[table->entry_count] = (struct symbol_entry){
+		.offset = candidate->offset,
+		.end = end,
+		.name = candidate->name,
+		.rank = rank_of(candidate, length),
+		.name_length = length,
+		.text = NOT_COPIED,
+		.order = (uint32_t)table->entry_count,
+	};
+	table->entry_count++;
+}
+
+/* By offset, and at the same offset the best last; equal ones in an order that is always the same. */
+static int compare_entries(const void *left, const void *right)
+{
+	const struct symbol_entry *a = left, *b = right;
+
+	if (a->offset != b->offset)
+		return a->offset < b->offset ? -1 : 1;
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	int names = strncmp(b->name, a->name, a->name_length);
+	return names ? names : (a->order > b->order) - (a->order < b->order);
+}
+
+/* Non-zero when entry a wins over entry b where both cover. */
+static int wins(const struct symbol_table *table, uint32_t a, uint32_t b)
+{
+	if (table->latest_wins)
+		return table->entries[a].order > table->entries[b].order;
+	return a > b;
+}
+
+static void cover_push(struct cover *cover, const struct symbol_table *table, uint32_t number)
+{
+	size_t at = cover->count++;
+
+	for (; at && wins(table, number, cover->heap[(at - 1) / 2]); at = (at - 1) / 2)
+		cover->heap[at] = cover->heap[(at - 1) / 2];
+	cover->heap[at] = number;
+}
+
+static void cover_pop(struct cover *cover, const struct symbol_table *table)
+{
+	uint32_t last = cover->heap[--cover->count];
+	size_t at = 0;
+
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child >= cover->count)
+			break;
+		if (child + 1 < cover->count &&
+		    wins(table, cover->heap[child + 1], cover->heap[child]))
+			child++;
+		if (!wins(table, cover->heap[child], last))
+			break;
+		cover->heap[at] = cover->heap[child];
+		at = child;
+	}
+	cover->heap[at] = last;
+}
+
+/* Return the entry that wins at offset, or NULL when none covers it. */
+static struct symbol_entry *cover_top(struct cover *cover, const struct symbol_table *table,
+				      uint64_t offset)
+{
+	while (cover->count) {
+		struct symbol_entry *top = &table->entries[cover->heap[0]];
+
+		if (top->end > offset)
+			return top;
+		cover_pop(cover, table);
+	}
+	return NULL;
+}
+
+static int copy_name(struct symbol_table *table, struct symbol_entry *entry)
+{
+	size_t needed = table->text_bytes + entry->name_length + 1;
+
+	if (needed > SYMBOL_TABLE_MAX_TEXT) {
+		table->is_cut = 1;
+		return 0;
+	}
+	table->text = memory_grow(table->text, &table->text_capacity, needed, 1);
+	memcpy(table->text + table->text_bytes, entry->name, entry->name_length);
+	table->text[needed - 1] = 0;
+	entry->text = (uint32_t)table->text_bytes;
+	table->text_bytes = needed;
+	return 1;
+}
+
+static void emit(struct symbol_table *table, struct symbol_entry *entry, uint64_t start,
+		 uint64_t end)
+{
+	uint64_t size = end - start < UINT32_MAX ? end - start : UINT32_MAX;
+
+	struct module_symbol *last =
+		table->symbol_count ? &table->symbols[table->symbol_count - 1] : NULL;
+
+	if (entry->text == NOT_COPIED && !copy_name(table, entry))
+		return;
+	if (last && last->name == entry->text && last->offset + last->size == start &&
+	    size <= UINT32_MAX - last->size) {
+		last->size += (uint32_t)size; /* nothing that counts began in between */
+		return;
+	}
+	table->symbols = memory_grow(table->symbols, &table->symbol_capacity,
+				     table->symbol_count + 1, sizeof(*table->symbols));
+	table->symbols[table->symbol_count++] = (struct module_symbol){
+		.offset = start,
+		.size = (uint32_t)size,
+		.name = entry->text,
+	};
+}
+
+/* Emit what covers [from, to). */
+static void sweep(struct symbol_table *table, struct cover *cover, uint64_t from, uint64_t to)
+{
+	struct symbol_entry *top;
+
+	while (from < to && (top = cover_top(cover, table, from))) {
+		uint64_t end = top->end < to ? top->end : to;
+
+		emit(table, top, from, end);
+		from = end;
+	}
+}
+
+/*
+ * Find the end of entry number, which has no size: the next one begins there, or the sized one
+ * around it ends. Returns 0 when the entry is to be left out.
+ */
+static int end_unsized(struct symbol_table *table, struct cover *cover, uint32_t number)
+{
+	struct symbol_entry *entry = &table->entries[number];
+	const struct symbol_entry *next = number + 1 < table->entry_count ? entry + 1 : NULL;
+	const struct symbol_entry *around = cover_top(cover, table, entry->offset);
+
+	if (next && next->offset == entry->offset)
+		return 0;
+	if (around && !(entry->rank & RANK_CODE))
+		return 0; /* a label inside a function */
+	if (next && next->offset < entry->end)
+		entry->end = next->offset;
+	if (around && around->end < entry->end)
+		entry->end = around->end;
+	return 1;
+}
+
+void symbol_table_finish(struct symbol_table *table)
+{
+	_cleanup_free_ uint32_t *heap = memory_resize(NULL, table->entry_count, sizeof(*heap));
+	struct cover cover = {.heap = heap};
+	uint64_t reached = 0;
+
+	if (table->entry_count)
+		qsort(table->entries, table->entry_count, sizeof(*table->entries), compare_entries);
+	for (uint32_t i = 0; i < table->entry_count; i++) {
+		struct symbol_entry *entry = &table->entries[i];
+
+		sweep(table, &cover, reached, entry->offset);
+		reached = entry->offset;
+		if (entry->rank & RANK_SIZED || end_unsized(table, &cover, i))
+			cover_push(&cover, table, i);
+	}
+	sweep(table, &cover, reached, UINT64_MAX);
+	free(steal_ptr(&table->entries));
+	table->entry_count = table->entry_capacity = 0;
+}
