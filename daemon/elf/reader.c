@@ -2,14 +2,19 @@
 #include "daemon/elf/reader.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/fd_message.h"
+#include "common/log.h"
 #include "daemon/elf/demangle.h"
 #include "daemon/elf/image_writer.h"
 #include "daemon/elf/module_reader.h"
 #include "daemon/elf/reader_message.h"
+#include "daemon/elf/sandbox.h"
+
+#define KEPT_BYTES (256 << 10) /* of heap, between requests */
 
 /* A request with the descriptors that came with it, which are closed after it. */
 struct job {
@@ -127,6 +132,16 @@ static int receive_job(int fd, struct job *job)
 
 int reader_main(int fd)
 {
+	int error;
+
+	/* Give what a large file took back to the system instead of keeping it for the next one. */
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	error = sandbox_enter(fd);
+	if (error) {
+		log_error_errno(error, "the elf reader cannot be confined and does not run");
+		return 1;
+	}
 	for (;;) {
 		_cleanup_(close_job) struct job job = {0};
 		_cleanup_close_ int answer = -1;
@@ -136,10 +151,12 @@ int reader_main(int fd)
 			return 0;
 		if (received < 0)
 			continue; /* the core waits for no answer to what is no request */
+		sandbox_set_deadline(READER_TIMEOUT_MS);
 		struct reader_reply reply = {
 			.serial = job.request.serial,
 			.error = run_job(&job, &answer),
 		};
+		sandbox_set_deadline(0);
 		if (fd_message_send(fd, &reply, sizeof(reply), &answer, reply.error ? 0 : 1))
 			return 0;
 	}

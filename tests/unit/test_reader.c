@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -174,6 +175,98 @@ static void test_malformed_requests_get_an_error_and_leak_no_descriptor(void **s
 	close(answer);
 }
 
+/* A copy of this program in memory, to be damaged. */
+static int copy_program(size_t *size)
+{
+	_cleanup_close_ int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int copy = memfd_create("copy", MFD_CLOEXEC);
+	struct stat status;
+
+	assert_int_equal(fstat(file, &status), 0);
+	*size = (size_t)status.st_size;
+	for (size_t done = 0; done < *size;) {
+		ssize_t count = sendfile(copy, file, NULL, *size - done);
+
+		assert_true(count > 0);
+		done += (size_t)count;
+	}
+	return copy;
+}
+
+/* Damage the file in fd: what depends on the number of the attempt. */
+static void damage(int fd, size_t size, unsigned int attempt, uint64_t *random)
+{
+	static const char zeros[4096];
+	const unsigned int headers = 4096; /* where a change matters most */
+
+	for (unsigned int i = 0; i <= attempt % 32; i++) {
+		*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		uint64_t where = (*random >> 20) % (i % 2 ? headers : size);
+		unsigned char byte = (unsigned char)(*random >> 50);
+
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t)where), 1);
+	}
+	if (attempt % 5 == 1)
+		assert_int_equal(ftruncate(fd, (off_t)(*random >> 20) % (off_t)size), 0);
+	if (attempt % 5 == 2)
+		assert_true(pwrite(fd, zeros, sizeof(zeros),
+				   (off_t)((*random >> 20) % size) & ~4095) > 0);
+	if (attempt % 5 == 3)
+		assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+}
+
+static void check_answer(int error, int answer)
+{
+	struct module_image image = {0};
+
+	if (error)
+		return;
+	assert_int_equal(module_image_open(&image, answer), 0);
+	module_image_close(&image);
+	close(answer);
+}
+
+static void test_damaged_files_give_an_error_or_an_image_that_holds(void **state)
+{
+	uint64_t random = 20;
+
+	for (unsigned int attempt = 0; attempt < 150; attempt++) {
+		size_t size;
+		_cleanup_close_ int file = copy_program(&size);
+		const int both[] = {file, file};
+		int answer;
+
+		damage(file, size, attempt, &random);
+		int error = ask(*state, READER_MODULE, READER_WANT_ROWS, both, 1 + attempt % 2,
+				&answer);
+		check_answer(error, answer);
+	}
+}
+
+static void test_a_file_that_shrinks_while_it_is_read_gives_an_error_at_worst(void **state)
+{
+	const struct reader_request request = {
+		.type = READER_MODULE, .fd_count = 1, .flags = READER_WANT_ROWS};
+	struct reader *reader = *state;
+
+	for (int attempt = 0; attempt < 100; attempt++) {
+		size_t size;
+		_cleanup_close_ int file = copy_program(&size);
+		struct reader_reply reply;
+		size_t came = 1;
+		int answer;
+
+		assert_int_equal(fd_message_send(reader->fd, &request, sizeof(request), &file, 1),
+				 0);
+		for (size_t left = size; left > 4096; left -= left / 8)
+			assert_int_equal(ftruncate(file, (off_t)left), 0);
+		assert_int_equal(
+			fd_message_receive(reader->fd, &reply, sizeof(reply), &answer, &came),
+			sizeof(reply));
+		check_answer(reply.error, answer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +275,8 @@ int main(void)
 		cmocka_unit_test(test_names_are_demangled),
 		cmocka_unit_test(test_what_is_no_elf_file_is_refused_with_the_reason),
 		cmocka_unit_test(test_malformed_requests_get_an_error_and_leak_no_descriptor),
+		cmocka_unit_test(test_damaged_files_give_an_error_or_an_image_that_holds),
+		cmocka_unit_test(test_a_file_that_shrinks_while_it_is_read_gives_an_error_at_worst),
 	};
 
 	return cmocka_run_group_tests(tests, start_reader, stop_reader);
