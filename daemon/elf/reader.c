@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/fd_message.h"
@@ -11,8 +10,10 @@
 #include "daemon/elf/demangle.h"
 #include "daemon/elf/image_writer.h"
 #include "daemon/elf/module_reader.h"
+#include "daemon/elf/perf_map.h"
 #include "daemon/elf/reader_message.h"
 #include "daemon/elf/sandbox.h"
+#include "daemon/elf/whole_file.h"
 
 #define KEPT_BYTES (256 << 10) /* of heap, between requests */
 
@@ -34,35 +35,9 @@ static int read_vdso(const struct job *job, int *answer)
 	return module_reader_read_vdso(job->request.flags, answer);
 }
 
-/* Read a whole file that the core made. Errors: -E2BIG more than most bytes. */
-static int read_whole(int fd, size_t most, char **bytes, size_t *size)
+static int read_perf_map(const struct job *job, int *answer)
 {
-	_cleanup_free_ char *content = NULL;
-	struct stat status;
-	size_t used = 0;
-
-	if (fstat(fd, &status))
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -EINVAL;
-	if (status.st_size < 0 || (uint64_t)status.st_size > most)
-		return -E2BIG;
-	content = memory_new((size_t)status.st_size);
-	while (used < (size_t)status.st_size) {
-		ssize_t count =
-			pread(fd, content + used, (size_t)status.st_size - used, (off_t)used);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		if (!count)
-			break;
-		used += (size_t)count;
-	}
-	*bytes = steal_ptr(&content);
-	*size = used;
-	return 0;
+	return perf_map_read(job->fds[0], answer);
 }
 
 static int demangle(const struct job *job, int *answer)
@@ -71,7 +46,7 @@ static int demangle(const struct job *job, int *answer)
 	_cleanup_free_ char *result = NULL;
 	size_t size = 0;
 	size_t result_size = 0;
-	int error = read_whole(job->fds[0], DEMANGLE_MAX_BATCH, &names, &size);
+	int error = whole_file_read(job->fds[0], DEMANGLE_MAX_BATCH, &names, &size);
 
 	if (!error)
 		error = demangle_batch(names, size, &result, &result_size);
@@ -85,6 +60,7 @@ static const struct job_kind {
 	int (*run)(const struct job *job, int *answer);
 } job_kinds[] = {
 	{READER_MODULE, 1, 2, read_module},
+	{READER_PERF_MAP, 1, 1, read_perf_map},
 	{READER_VDSO, 0, 0, read_vdso},
 	{READER_DEMANGLE, 1, 1, demangle},
 };
