@@ -71,6 +71,9 @@ int image_write(const struct module_image_header *header, const struct image_tab
 		{&tables->segments, &placed.segments, sizeof(struct module_segment)},
 		{&tables->symbols, &placed.symbols, sizeof(struct module_symbol)},
 		{&tables->text, &placed.text, 1},
+		{&tables->pages, &placed.pages, sizeof(struct unwind_page)},
+		{&tables->rows, &placed.rows, sizeof(struct unwind_row)},
+		{&tables->rules, &placed.rules, sizeof(struct unwind_rule)},
 	};
 	_cleanup_close_ int fd = -1;
 	int error = 0;

@@ -21,9 +21,9 @@ struct image_tables {
 	struct image_table segments; /* struct module_segment */
 	struct image_table symbols;  /* struct module_symbol */
 	struct image_table text;     /* bytes */
-	struct image_table pages;
-	struct image_table rows;
-	struct image_table rules;
+	struct image_table pages;    /* struct unwind_page */
+	struct image_table rows;     /* struct unwind_row */
+	struct image_table rules;    /* struct unwind_rule */
 };
 
 /*

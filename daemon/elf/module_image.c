@@ -62,20 +62,54 @@ static int check_symbols(const struct module_symbol *symbols, uint64_t count, co
 	return 0;
 }
 
+static int check_page(const struct unwind_page *page, const struct unwind_row *rows,
+		      uint64_t row_count, uint64_t rule_count)
+{
+	if (!page->count || page->first > row_count || page->count > row_count - page->first)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < page->count; i++) {
+		const struct unwind_row *row = &rows[page->first + i];
+
+		if (row->rule >= rule_count || (i && row->offset <= row[-1].offset))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static int check_rows(const struct module_image_header *header, const struct unwind_page *pages,
+		      const struct unwind_row *rows)
+{
+	for (uint64_t i = 0; i < header->pages.count; i++) {
+		/* each row in one page at most, so that checking takes no quadratic time */
+		if ((i && (pages[i].number <= pages[i - 1].number ||
+			   pages[i].first < pages[i - 1].first + pages[i - 1].count)) ||
+		    check_page(&pages[i], rows, header->rows.count, header->rules.count))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
 static int check_image(struct module_image *image)
 {
 	const struct module_image_header *header = image->header;
-	const void *segments, *symbols, *text;
+	const void *segments, *symbols, *text, *pages, *rows, *rules;
 
 	if (check_table(header, &header->segments, sizeof(*image->segments), &segments) ||
 	    check_table(header, &header->symbols, sizeof(*image->symbols), &symbols) ||
 	    check_table(header, &header->text, 1, &text) ||
+	    check_table(header, &header->pages, sizeof(*image->pages), &pages) ||
+	    check_table(header, &header->rows, sizeof(*image->rows), &rows) ||
+	    check_table(header, &header->rules, sizeof(*image->rules), &rules) ||
 	    check_segments(segments, header->segments.count) ||
-	    check_symbols(symbols, header->symbols.count, text, header->text.count))
+	    check_symbols(symbols, header->symbols.count, text, header->text.count) ||
+	    check_rows(header, pages, rows))
 		return -EBADMSG;
 	image->segments = segments;
 	image->symbols = symbols;
 	image->text = text;
+	image->pages = pages;
+	image->rows = rows;
+	image->rules = rules;
 	return 0;
 }
 
@@ -135,4 +169,41 @@ const struct module_symbol *module_image_find(const struct module_image *image, 
 	if (!low || offset - symbols[low - 1].offset >= symbols[low - 1].size)
 		return NULL;
 	return &symbols[low - 1];
+}
+
+static const struct unwind_page *find_page(const struct module_image *image, uint64_t number)
+{
+	size_t low = 0;
+	size_t high = image->header->pages.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (image->pages[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < image->header->pages.count && image->pages[low].number == number
+		       ? &image->pages[low]
+		       : NULL;
+}
+
+const struct unwind_rule *module_image_find_rule(const struct module_image *image, uint64_t offset)
+{
+	const struct unwind_page *page = find_page(image, offset >> UNWIND_PAGE_BITS);
+	const struct unwind_row *rows = page ? &image->rows[page->first] : NULL;
+	uint32_t low = 0;
+	uint32_t high = page ? page->count : 0;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (rows[middle].offset <= (offset & (UNWIND_PAGE_BYTES - 1)))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && rows[low - 1].rule != UNWIND_RULE_NONE ? &image->rules[rows[low - 1].rule]
+							     : NULL;
 }

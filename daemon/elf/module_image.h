@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/unwind_table.h"
 #include "common/memory.h"
 
 #define MODULE_IMAGE_MAGIC   UINT64_C(0x31656d616c66696d)
@@ -50,9 +51,9 @@ struct module_image_header {
 	struct module_image_table segments; /* struct module_segment, by file offset */
 	struct module_image_table symbols;  /* struct module_symbol, by offset, not overlapping */
 	struct module_image_table text;     /* bytes: names, each terminated */
-	struct module_image_table pages;    /* unwind rows: see unwind_rows.h */
-	struct module_image_table rows;
-	struct module_image_table rules;
+	struct module_image_table pages;    /* struct unwind_page, by number */
+	struct module_image_table rows;     /* struct unwind_row, see bpf/unwind_table.h */
+	struct module_image_table rules;    /* struct unwind_rule; none: rows were not asked for */
 };
 
 /* An executable load segment: file offset <-> vaddr. Not overlapping. */
@@ -74,6 +75,9 @@ struct module_image {
 	const struct module_segment *segments;
 	const struct module_symbol *symbols;
 	const char *text;
+	const struct unwind_page *pages;
+	const struct unwind_row *rows;
+	const struct unwind_rule *rules;
 };
 
 /*
@@ -87,6 +91,9 @@ void module_image_close(struct module_image *image);
 
 /* Return the symbol that covers offset, or NULL. Borrowed (until close). */
 const struct module_symbol *module_image_find(const struct module_image *image, uint64_t offset);
+
+/* Return the unwind rule in force at offset, or NULL when the image has none for it. Borrowed. */
+const struct unwind_rule *module_image_find_rule(const struct module_image *image, uint64_t offset);
 
 /* Name of symbol. Borrowed (until close). */
 static inline const char *module_image_name(const struct module_image *image,

@@ -17,6 +17,15 @@ static const struct module_segment segments[] = {{0x1000, 0x2000, 0x401000}, {0x
 static const struct module_symbol symbols[] = {{0x1000, 0x10, 0}, {0x1010, 1, 5}, {0x1100, 8, 7}};
 static const char text[] = "main\0f\0last";
 
+static const struct unwind_page pages[] = {{0, 0, 3}, {2, 3, 1}};
+static const struct unwind_row rows[] = {{0x1000, 2}, {0x1010, 0}, {0x1100, 3}, {0, 2}};
+static const struct unwind_rule rules[] = {
+	{0},
+	{.cfa = UNWIND_CFA_UNSUPPORTED},
+	{.cfa = UNWIND_CFA_REGISTER | UNWIND_RSP << 4, .cfa_offset = 8},
+	{.cfa = UNWIND_CFA_REGISTER | UNWIND_RBP << 4, .cfa_offset = 16},
+};
+
 static int write_sample(void)
 {
 	const struct module_image_header header = {
@@ -29,6 +38,9 @@ static int write_sample(void)
 		.segments = {segments, ARRAY_SIZE(segments)},
 		.symbols = {symbols, ARRAY_SIZE(symbols)},
 		.text = {text, sizeof(text)},
+		.pages = {pages, ARRAY_SIZE(pages)},
+		.rows = {rows, ARRAY_SIZE(rows)},
+		.rules = {rules, ARRAY_SIZE(rules)},
 	};
 	int fd = -1;
 
@@ -149,6 +161,16 @@ static void test_each_bound_is_checked(void **state)
 		{symbol_at + 12, 4, sizeof(text)}, /* name outside */
 		{symbol_at + 32, 8, UINT64_MAX},   /* end wraps */
 		{sample.header.segments.offset + 8, 8, 0x2001},
+		{FIELD(pages.offset), 4},
+		{FIELD(rows.count), 3},
+		{FIELD(rules.count), 3},
+		{FIELD(rules.offset), UINT64_MAX - 7},
+		{sample.header.pages.offset + 4, 4, 2},     /* first row: too many from there */
+		{sample.header.pages.offset + 8, 4, 0},     /* no row */
+		{sample.header.pages.offset + 16, 4, 2},    /* rows of another page */
+		{sample.header.pages.offset + 12, 4, 0},    /* the same page twice */
+		{sample.header.rows.offset + 4, 2, 0x1000}, /* not in order */
+		{sample.header.rows.offset + 2, 2, 4},      /* no such rule */
 		{sample.header.segments.offset + 24 + 8, 8, UINT64_MAX},
 #undef FIELD
 	};
@@ -178,6 +200,29 @@ static void test_a_truncated_image_is_refused(void **state)
 		assert_int_equal(open_bytes(bytes, length, SEALS), -EBADMSG);
 }
 
+static void test_the_rule_in_force_is_found(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		int32_t cfa_offset; /* 0: none */
+	} cases[] = {
+		{0, 0},       {0xfff, 0},   {0x1000, 8},     {0x100f, 8},  {0x1010, 0},
+		{0x10ff, 0},  {0x1100, 16}, {0xffff, 16},    {0x10000, 0}, {0x20000, 8},
+		{0x2ffff, 8}, {0x30000, 0}, {UINT64_MAX, 0},
+	};
+	struct module_image image = {0};
+	_cleanup_close_ int fd = write_sample();
+
+	(void)state;
+	assert_int_equal(module_image_open(&image, fd), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct unwind_rule *rule = module_image_find_rule(&image, cases[i].offset);
+
+		assert_int_equal(rule ? rule->cfa_offset : 0, cases[i].cfa_offset);
+	}
+	module_image_close(&image);
+}
+
 static void test_an_image_without_symbols_finds_nothing(void **state)
 {
 	const struct module_image_header header = {0};
@@ -189,6 +234,7 @@ static void test_an_image_without_symbols_finds_nothing(void **state)
 	assert_int_equal(image_write(&header, &tables, &fd), 0);
 	assert_int_equal(module_image_open(&image, fd), 0);
 	assert_null(module_image_find(&image, 0));
+	assert_null(module_image_find_rule(&image, 0));
 	module_image_close(&image);
 }
 
@@ -199,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_an_image_that_could_still_change_is_refused),
 		cmocka_unit_test(test_each_bound_is_checked),
 		cmocka_unit_test(test_a_truncated_image_is_refused),
+		cmocka_unit_test(test_the_rule_in_force_is_found),
 		cmocka_unit_test(test_an_image_without_symbols_finds_nothing),
 	};
 

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the caller of a frame is found, as tables that the kernel program searches: made by the elf
+ * reader from .eh_frame, handed on by the core, walked in BPF (and in user space, over a copied
+ * stack). Rows are keyed by offset in the file, in pages of 64 KiB of it: a row says which rule is
+ * in force from its offset on, up to the next row. x86-64.
+ */
+#ifndef FLAME_BPF_UNWIND_TABLE_H
+#define FLAME_BPF_UNWIND_TABLE_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define UNWIND_PAGE_BITS  16
+#define UNWIND_PAGE_BYTES (1U << UNWIND_PAGE_BITS) /* of the file */
+#define UNWIND_PAGE_ROWS  UNWIND_PAGE_BYTES        /* most rows of a page: one a byte */
+
+/* Rules that every table begins with. */
+#define UNWIND_RULE_NONE        0 /* no rule: a gap between functions, or not code */
+#define UNWIND_RULE_UNSUPPORTED 1 /* there is one, which cannot be followed */
+#define UNWIND_RULE_FIRST       2
+
+/* DWARF's numbers of registers on x86-64. */
+enum unwind_register {
+	UNWIND_RAX = 0,
+	UNWIND_RBX = 3,
+	UNWIND_RDI = 5,
+	UNWIND_RBP = 6,
+	UNWIND_RSP = 7,
+	UNWIND_REGISTERS = 16, /* general ones: 0-15 */
+	UNWIND_RIP = 16,
+};
+
+struct unwind_row {
+	__u16 offset; /* in the file, from the start of the page */
+	__u16 rule;
+};
+
+/* The canonical frame address (CFA): the value sp has in the caller after the call returns. */
+enum unwind_cfa {
+	UNWIND_CFA_NONE,
+	UNWIND_CFA_UNSUPPORTED,
+	UNWIND_CFA_REGISTER, /* register + cfa_offset */
+	UNWIND_CFA_DEREF,    /* *(register + cfa_offset) + cfa_addend */
+	UNWIND_CFA_PLT,      /* register + cfa_offset, + 8 where (pc & 15) >= cfa_addend */
+	UNWIND_CFA_SIGNAL, /* as DEREF; the caller was interrupted: its pc is exact, not behind a */
+			   /* call */
+};
+
+/* Where the value that a register had in the caller is. */
+enum unwind_place {
+	UNWIND_SAME,        /* still in the register; return address: there is none, the root */
+	UNWIND_LOST,        /* nowhere; return address: this is the root */
+	UNWIND_AT_CFA,      /* in memory at CFA + offset */
+	UNWIND_AT_SP,       /* in memory at sp + offset */
+	UNWIND_AT_FP,       /* in memory at rbp + offset */
+	UNWIND_IN_REGISTER, /* in register number offset; known in the leaf alone */
+};
+
+/*
+ * The registers of a rule are those of the frame that is walked, so that rbp in cfa or AT_FP is the
+ * value before this step. Registers other than rsp, rbp and, where it was saved, rbx are known in
+ * the leaf alone.
+ */
+struct unwind_rule {
+	__s32 cfa_offset;
+	__s16 cfa_addend;
+	__s16 ra_offset; /* return address: -8 in all but a handful of rules */
+	__s16 fp_offset;
+	__s16 rbx_offset;
+	__u8 cfa; /* enum unwind_cfa | enum unwind_register << 4 */
+	__u8 ra;  /* enum unwind_place */
+	__u8 fp;  /* enum unwind_place of rbp */
+	__u8 rbx; /* enum unwind_place */
+};
+
+/*
+ * In a module image: the rows of one page, in order of offset. The first one has offset 0 unless no
+ * rule is in force there. Pages without any rule are left out.
+ */
+struct unwind_page {
+	__u32 number; /* file offset >> UNWIND_PAGE_BITS */
+	__u32 first;  /* row */
+	__u32 count;  /* rows, at least one */
+};
+
+_Static_assert(sizeof(struct unwind_row) == 4, "layout shared with the kernel");
+_Static_assert(sizeof(struct unwind_rule) == 16, "layout shared with the kernel");
+_Static_assert(sizeof(struct unwind_page) == 12, "layout shared with the image");
+
+/* The kind of CFA, and the register it is computed from. */
+static inline __u32 unwind_cfa_kind(const struct unwind_rule *rule)
+{
+	return rule->cfa & 15;
+}
+
+static inline __u32 unwind_cfa_register(const struct unwind_rule *rule)
+{
+	return rule->cfa >> 4;
+}
+
+#endif
