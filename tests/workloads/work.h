@@ -13,7 +13,11 @@
 #define WORK_LINKS 1000 /* multiplications in a unit: about a microsecond and a half */
 
 /* A function that stays one frame of its own: not inlined, cloned, merged or tail-called. */
+#ifdef __clang__
+#define work_frame __attribute__((noinline))
+#else
 #define work_frame __attribute__((noinline, noclone, noipa))
+#endif
 
 /* What is left of the work; keeps the compiler from removing it. */
 extern volatile uint64_t work_result;
