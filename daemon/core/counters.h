@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything the core counts, by name. Together with the kernel programs' counters (bpf/record.h)
+ * they are the ledger that `status` shows: samples taken = samples kept + each named loss.
+ */
+#ifndef FLAME_DAEMON_CORE_COUNTERS_H
+#define FLAME_DAEMON_CORE_COUNTERS_H
+
+#include <stdint.h>
+
+/* Names under "lost" are samples that were taken and not kept. */
+#define CORE_COUNTERS(X)                                                                \
+	X(KEPT, "samples.kept", "samples in the history, those that aged out included") \
+	X(MATCHED, "samples.matched", "pending samples that a name or glob selected")   \
+	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")  \
+	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")      \
+	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")              \
+	X(FORKS, "processes.forked", "children of followed processes")                  \
+	X(EXECS, "processes.executed", "programs started by profiled processes")        \
+	X(EXITS, "processes.exited", "profiled processes that ended")
+
+enum core_counter {
+#define X(name, text, sentence) COUNTER_##name,
+	CORE_COUNTERS(X)
+#undef X
+		COUNTER_COUNT
+};
+
+struct counters {
+	uint64_t values[COUNTER_COUNT];
+};
+
+/* "samples.kept" and the sentence that explains it. */
+const char *counter_name(enum core_counter counter);
+const char *counter_sentence(enum core_counter counter);
+
+/* The same for the kernel programs' counters, enum kernel_counter. */
+const char *counter_kernel_name(unsigned int counter);
+const char *counter_kernel_sentence(unsigned int counter);
+
+#endif
