@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/core.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/protocol.h"
+#include "daemon/core/access.h"
+#include "daemon/core/broker_client.h"
+#include "daemon/core/cgroup_table.h"
+#include "daemon/core/control_socket.h"
+#include "daemon/core/module_table.h"
+#include "daemon/core/pipeline.h"
+#include "daemon/core/reader_client.h"
+#include "daemon/core/requests.h"
+#include "daemon/core/symbolizer.h"
+#include "daemon/options.h"
+
+/* Everything that the core consists of; what stands below uses what stands above it. */
+struct core {
+	const struct options *options;
+	struct event_base *base;
+	struct event *terminated;
+	struct event *ticks;
+	struct broker_client *broker;
+	struct reader_client *reader;
+	struct sampler *sampler;
+	struct stack_table *stacks;
+	struct process_table *processes;
+	struct cgroup_table *cgroups;
+	struct bucket_ring *history;
+	struct module_table *modules;
+	struct symbolizer *symbolizer;
+	struct target_table *targets;
+	struct pipeline pipeline;
+	struct self_usage usage;
+	struct requests *requests;
+	struct control_socket *control;
+	uint32_t tick_count;
+	int status;
+};
+
+static void on_terminated(evutil_socket_t signal, short what, void *context)
+{
+	struct core *core = context;
+
+	(void)signal;
+	(void)what;
+	event_base_loopbreak(core->base);
+}
+
+static void on_broker_lost(void *context)
+{
+	struct core *core = context;
+
+	log_error("The broker is gone");
+	core->status = 1;
+	event_base_loopbreak(core->base);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+	struct core *core = context;
+	uint64_t now_ns = clock_boot_ns();
+
+	(void)fd;
+	(void)what;
+	bucket_ring_evict(core->history, now_ns);
+	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
+	if (core->tick_count++ % SELF_USAGE_PERIOD_SEC == 0)
+		self_usage_look(&core->usage);
+}
+
+static void on_module_settled(void *context, const struct module *module)
+{
+	struct core *core = context;
+
+	(void)module;
+	if (core->symbolizer)
+		symbolizer_on_module_settled(core->symbolizer);
+}
+
+static int start_sampler(struct core *core, int broker_fd, struct broker_hello *hello)
+{
+	struct sampler_receiver receiver = pipeline_receiver(&core->pipeline);
+	int fds[BROKER_FD_COUNT];
+	int error = broker_client_receive_hello(broker_fd, hello, fds);
+
+	if (error)
+		return error;
+	return sampler_open(core->base, fds, hello->cpu_count, &receiver, &core->sampler);
+}
+
+static void build(struct core *core, int broker_fd)
+{
+	const struct options *options = core->options;
+
+	core->broker = broker_client_new(core->base, broker_fd, on_broker_lost, core);
+	core->reader = reader_client_new(core->base, core->broker);
+	core->stacks = stack_table_new();
+	core->processes = process_table_new();
+	core->cgroups = cgroup_table_new();
+	core->history =
+		bucket_ring_new(options->bucket_ns, options->retention_ns, options->memory_bytes,
+				core->stacks, core->processes, clock_boot_ns());
+	core->modules = module_table_new(core->broker, core->reader);
+	module_table_watch(core->modules, NULL, on_module_settled, core);
+	core->symbolizer = symbolizer_new(core->base, core->modules, core->broker, core->reader);
+	core->targets = target_table_new(core->sampler, core->broker, core->cgroups);
+	core->pipeline.sampler = core->sampler;
+	core->pipeline.stacks = core->stacks;
+	core->pipeline.processes = core->processes;
+	core->pipeline.history = core->history;
+	core->pipeline.modules = core->modules;
+	core->pipeline.cgroups = core->cgroups;
+	core->pipeline.targets = core->targets;
+	core->usage.broker_pid = (uint32_t)getppid();
+}
+
+static gid_t find_group(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return group ? group->gr_gid : ACCESS_NO_GROUP;
+}
+
+static void serve(struct core *core, int listen_fd, const struct broker_hello *hello)
+{
+	struct requests_sources sources = {
+		.question = {.history = core->history,
+			     .stacks = core->stacks,
+			     .processes = core->processes,
+			     .targets = core->targets,
+			     .cgroups = core->cgroups,
+			     .symbolizer = core->symbolizer},
+		.pipeline = &core->pipeline,
+		.modules = core->modules,
+		.reader = core->reader,
+		.options = core->options,
+		.usage = &core->usage,
+		.started_ns = clock_boot_ns(),
+		.cpu_count = hello->cpu_count,
+		.hardware_cycles = hello->hardware_cycles != 0,
+		.mapping_lookup = hello->mapping_lookup != 0,
+	};
+	core->requests = requests_new(&sources);
+	struct control_socket_settings settings = {
+		.base = core->base,
+		.methods = requests_methods(core->requests),
+		.all_group = find_group(core->options->group),
+	};
+	core->control = control_socket_new(&settings, listen_fd);
+}
+
+static void attach_everything(struct core *core)
+{
+	struct target_request everything = {
+		.selector = {.kind = TARGET_ALL, .pattern = ""},
+		.events = 1 << EVENT_CPU,
+		.rate_hz = TARGET_RATE_DEFAULT,
+		.budget_percent = core->options->budget_percent,
+		.follows_children = 1,
+		.owner_uid = TARGET_PRIVILEGED,
+		.owner_gid = TARGET_PRIVILEGED,
+	};
+	struct target *target;
+	int is_new;
+	int error = target_table_attach(core->targets, &everything, &target, &is_new);
+
+	if (error)
+		log_error_errno(error, "The host could not be attached");
+}
+
+static void run(struct core *core)
+{
+	struct broker_request ready = {.type = BROKER_READY};
+	struct timeval second = {.tv_sec = 1};
+
+	core->terminated = evsignal_new(core->base, SIGTERM, on_terminated, core);
+	core->ticks = event_new(core->base, -1, EV_PERSIST, on_tick, core);
+	event_add(core->terminated, NULL);
+	event_add(core->ticks, &second);
+	on_tick(-1, 0, core);
+	if (core->options->attach_all)
+		attach_everything(core);
+	broker_client_send(core->broker, &ready, NULL, NULL);
+	event_base_dispatch(core->base);
+}
+
+/* The clients of broker and reader go first: they cancel what others wait for. */
+static void tear_down(struct core *core)
+{
+	control_socket_free(core->control);
+	reader_client_free(core->reader);
+	broker_client_free(core->broker);
+	requests_free(core->requests);
+	target_table_free(core->targets);
+	symbolizer_free(core->symbolizer);
+	module_table_free(core->modules);
+	bucket_ring_free(core->history);
+	cgroup_table_free(core->cgroups);
+	process_table_free(core->processes);
+	stack_table_free(core->stacks);
+	sampler_close(core->sampler);
+	if (core->terminated)
+		event_free(core->terminated);
+	if (core->ticks)
+		event_free(core->ticks);
+	event_base_free(core->base);
+}
+
+int core_main(int broker_fd, int listen_fd, const struct options *options)
+{
+	struct core core = {.options = options, .base = event_base_new()};
+	struct broker_hello hello;
+
+	if (!core.base) {
+		log_error("No event loop");
+		return 1;
+	}
+	int error = start_sampler(&core, broker_fd, &hello);
+	if (error) {
+		/* The broker has said already why it gave up. */
+		if (error != -EPIPE)
+			log_error_errno(error, "The sampler cannot be started");
+		return 1;
+	}
+	build(&core, broker_fd);
+	serve(&core, listen_fd, &hello);
+	run(&core);
+	tear_down(&core);
+	return core.status;
+}

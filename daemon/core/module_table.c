@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a module: announced -> the broker opens it -> the reader makes an image -> unless that
+ * has a full symbol table, each place where its debug file may be is tried in turn (by build ID,
+ * then by the name in .gnu_debuglink), first under the root of the process that mapped it, then
+ * under ours; the reader refuses a debug file that does not belong to the module.
+ */
+#include "daemon/core/module_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/frame.h"
+#include "common/log.h"
+#include "common/utf8.h"
+#include "daemon/core/broker_client.h"
+#include "daemon/core/reader_client.h"
+
+#define DEBUG_ROOT "/usr/lib/debug"
+
+/* Debug files that may belong to a module: by build ID, and three by name. */
+#define MAX_CANDIDATES 4
+
+/* A module on its way; the callbacks' context. */
+struct visit {
+	struct module_table *table;
+	struct module *module;
+	char *candidates[MAX_CANDIDATES];
+	uint32_t candidate_count;
+	uint32_t next_candidate;
+};
+
+struct module_table {
+	struct broker_client *broker;
+	struct reader_client *reader;
+	struct module *modules[MODULE_LAST_FILE + 1];
+	void (*on_image)(void *context, const struct module *module);
+	void (*on_settled)(void *context, const struct module *module);
+	void *context;
+};
+
+static void start_vdso(struct module_table *table);
+
+struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader)
+{
+	struct module_table *table = memory_new(sizeof(*table));
+
+	table->broker = broker;
+	table->reader = reader;
+	start_vdso(table);
+	return table;
+}
+
+static void free_module(struct module *module)
+{
+	if (!module)
+		return;
+	module_image_close(&module->image);
+	if (module->fd >= 0)
+		close(module->fd);
+	free(module->path);
+	free(module);
+}
+
+void module_table_free(struct module_table *table)
+{
+	if (!table)
+		return;
+	for (uint32_t i = 0; i <= MODULE_LAST_FILE; i++)
+		free_module(table->modules[i]);
+	free(table);
+}
+
+void module_table_watch(struct module_table *table,
+			void (*on_image)(void *context, const struct module *module),
+			void (*on_settled)(void *context, const struct module *module),
+			void *context)
+{
+	table->on_image = on_image;
+	table->on_settled = on_settled;
+	table->context = context;
+}
+
+static void free_visit(struct visit *visit)
+{
+	for (uint32_t i = 0; i < visit->candidate_count; i++)
+		free(visit->candidates[i]);
+	free(visit);
+}
+
+/* Clients cancel what is under way when the daemon ends; there is nobody left to tell. */
+static int was_cancelled(struct visit *visit, int error)
+{
+	if (error != -ECANCELED)
+		return 0;
+	free_visit(visit);
+	return 1;
+}
+
+static void settle(struct visit *visit, enum module_state state, int error)
+{
+	struct module_table *table = visit->table;
+	struct module *module = visit->module;
+
+	module->state = state;
+	module->error = error;
+	if (error)
+		log_info_errno(error, "A module cannot be read: path=%s", module->path);
+	free_visit(visit);
+	if (table->on_settled)
+		table->on_settled(table->context, module);
+}
+
+static int take_image(struct visit *visit, int fd)
+{
+	struct module_image image;
+	int error = module_image_open(&image, fd);
+
+	close(fd);
+	if (error)
+		return error;
+	module_image_close(&visit->module->image);
+	visit->module->image = image;
+	if (visit->table->on_image)
+		visit->table->on_image(visit->table->context, visit->module);
+	return 0;
+}
+
+/* ---- The debug file ---- */
+
+static void try_next_candidate(struct visit *visit);
+
+static void on_debug_read(void *context, int error, int fd)
+{
+	struct visit *visit = context;
+
+	if (was_cancelled(visit, error))
+		return;
+	if (error == 0 && take_image(visit, fd) == 0 &&
+	    visit->module->image.header->flags & MODULE_HAS_SYMTAB)
+		settle(visit, MODULE_READY, 0);
+	else
+		try_next_candidate(visit);
+}
+
+static void read_with_debug_file(struct visit *visit, int debug_fd)
+{
+	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3), debug_fd};
+
+	if (fds[0] < 0) {
+		close(debug_fd);
+		settle(visit, MODULE_READY, 0);
+		return;
+	}
+	reader_client_send(visit->table->reader, READER_MODULE, READER_WANT_ROWS, fds, 2,
+			   on_debug_read, visit);
+}
+
+/* The path was not there for the process: a machine's own debug files serve as well. */
+static int open_under_own_root(const char *path)
+{
+	if (strncmp(path, DEBUG_ROOT "/", strlen(DEBUG_ROOT "/")) != 0)
+		return -ENOENT;
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+static void on_debug_opened(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct visit *visit = context;
+	int fd = fd_count == 1 ? fds[0] : -1;
+
+	if (was_cancelled(visit, error))
+		return;
+	if (fd < 0)
+		fd = open_under_own_root(visit->candidates[visit->next_candidate - 1]);
+	if (fd >= 0)
+		read_with_debug_file(visit, fd);
+	else
+		try_next_candidate(visit);
+}
+
+static void try_next_candidate(struct visit *visit)
+{
+	struct module *module = visit->module;
+	struct broker_request request = {
+		.type = BROKER_OPEN_IN_ROOT,
+		.pid = module->pid,
+		.start_time_ns = module->start_time_ns,
+	};
+
+	while (visit->next_candidate < visit->candidate_count) {
+		const char *path = visit->candidates[visit->next_candidate++];
+
+		if (broker_request_set_path(&request, path, strlen(path)))
+			continue;
+		broker_client_send(visit->table->broker, &request, on_debug_opened, visit);
+		return;
+	}
+	settle(visit, MODULE_READY, 0);
+}
+
+static void list_candidates(struct visit *visit)
+{
+	const struct module_image_header *header = visit->module->image.header;
+	const char *path = visit->module->path;
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash - path) : 0;
+	char id[2 * MODULE_BUILD_ID_MAX + 1];
+
+	for (uint32_t i = 0; i < header->build_id_length; i++)
+		snprintf(id + 2 * i, 3, "%02x", header->build_id[i]);
+	if (header->build_id_length > 1)
+		visit->candidates[visit->candidate_count++] =
+			memory_format(DEBUG_ROOT "/.build-id/%.2s/%s.debug", id, id + 2);
+	/* The name comes from the file: it may not lead to another folder. */
+	if (!header->debuglink[0] || strchr(header->debuglink, '/') || !slash)
+		return;
+	visit->candidates[visit->candidate_count++] =
+		memory_format("%.*s/.debug/%s", folder, path, header->debuglink);
+	visit->candidates[visit->candidate_count++] =
+		memory_format(DEBUG_ROOT "%.*s/%s", folder, path, header->debuglink);
+	visit->candidates[visit->candidate_count++] =
+		memory_format("%.*s/%s", folder, path, header->debuglink);
+}
+
+/* ---- The module itself ---- */
+
+static void on_module_read(void *context, int error, int fd)
+{
+	struct visit *visit = context;
+
+	if (was_cancelled(visit, error))
+		return;
+	if (error == 0)
+		error = take_image(visit, fd);
+	if (error) {
+		settle(visit, MODULE_UNREADABLE, error);
+		return;
+	}
+	if (visit->module->number == MODULE_VDSO ||
+	    visit->module->image.header->flags & MODULE_HAS_SYMTAB) {
+		settle(visit, MODULE_READY, 0);
+		return;
+	}
+	visit->module->state = MODULE_SEEKING_DEBUG;
+	list_candidates(visit);
+	try_next_candidate(visit);
+}
+
+static void on_module_opened(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct visit *visit = context;
+	struct module *module = visit->module;
+
+	if (was_cancelled(visit, error))
+		return;
+	if (error || fd_count != 1) {
+		for (size_t i = 0; i < fd_count; i++)
+			close(fds[i]);
+		settle(visit, MODULE_UNREADABLE, error ? error : -EPROTO);
+		return;
+	}
+	module->fd = fds[0];
+	int copy = fcntl(module->fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0) {
+		settle(visit, MODULE_UNREADABLE, -errno);
+		return;
+	}
+	module->state = MODULE_READING;
+	reader_client_send(visit->table->reader, READER_MODULE, READER_WANT_ROWS, &copy, 1,
+			   on_module_read, visit);
+}
+
+static struct visit *new_module(struct module_table *table, uint32_t number, const char *path,
+				size_t path_length)
+{
+	struct module *module = memory_new(sizeof(*module));
+	struct visit *visit = memory_new(sizeof(*visit));
+	size_t capacity = path_length * UTF8_MAX_GROWTH + 1;
+
+	module->number = number;
+	module->fd = -1;
+	module->path = memory_new(capacity);
+	utf8_clean(module->path, capacity, path, path_length);
+	const char *slash = strrchr(module->path, '/');
+	module->name = slash ? slash + 1 : module->path;
+	table->modules[number] = module;
+	visit->table = table;
+	visit->module = module;
+	return visit;
+}
+
+static void start_vdso(struct module_table *table)
+{
+	static const char name[] = "[vdso]";
+	struct visit *visit = new_module(table, MODULE_VDSO, name, strlen(name));
+
+	visit->module->state = MODULE_READING;
+	reader_client_send(table->reader, READER_VDSO, READER_WANT_ROWS, NULL, 0, on_module_read,
+			   visit);
+}
+
+void module_table_add(struct module_table *table, const struct record_module *record)
+{
+	struct broker_request request = {
+		.type = BROKER_OPEN_MODULE,
+		.pid = record->pid,
+		.start_time_ns = record->start_time_ns,
+		.start = record->start,
+		.end = record->end,
+		.inode = record->key.inode,
+	};
+
+	/* One that is there already was announced again because its first record was doubtful. */
+	if (record->module < MODULE_FIRST_FILE || record->module > MODULE_LAST_FILE ||
+	    table->modules[record->module])
+		return;
+	struct visit *visit = new_module(table, record->module, record->path, record->path_length);
+	visit->module->pid = record->pid;
+	visit->module->start_time_ns = record->start_time_ns;
+	visit->module->key = record->key;
+	if (broker_request_set_path(&request, record->path, record->path_length))
+		request.path_length = 0;
+	log_debug("New module: number=%u path=%s pid=%u", record->module, visit->module->path,
+		  record->pid);
+	broker_client_send(table->broker, &request, on_module_opened, visit);
+}
+
+struct module *module_table_find(const struct module_table *table, uint32_t number)
+{
+	return number <= MODULE_LAST_FILE ? table->modules[number] : NULL;
+}
+
+int module_is_pending(const struct module *module)
+{
+	return module->state != MODULE_READY && module->state != MODULE_UNREADABLE;
+}
+
+uint32_t module_table_count(const struct module_table *table, uint32_t *unreadable)
+{
+	uint32_t count = 0;
+
+	*unreadable = 0;
+	for (uint32_t i = 0; i <= MODULE_LAST_FILE; i++) {
+		if (!table->modules[i])
+			continue;
+		count++;
+		*unreadable += table->modules[i]->state == MODULE_UNREADABLE;
+	}
+	return count;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Modules: the files that frames point into, by the number the kernel programs gave them. Each is
+ * opened once, by the broker, when it is first announced, and read once, by the elf reader; if it
+ * has no symbol table of its own its separate debug file is looked for. What was read stays when
+ * the process, or the file, is gone.
+ */
+#ifndef FLAME_DAEMON_CORE_MODULE_TABLE_H
+#define FLAME_DAEMON_CORE_MODULE_TABLE_H
+
+#include <stdint.h>
+
+#include "bpf/record.h"
+#include "common/cleanup.h"
+#include "daemon/elf/module_image.h"
+
+enum module_state {
+	MODULE_OPENING,
+	MODULE_READING,
+	MODULE_SEEKING_DEBUG, /* usable; its debug file may add names */
+	MODULE_READY,
+	MODULE_UNREADABLE, /* frames show as name+0x… */
+};
+
+struct module {
+	uint32_t number; /* frame_module() */
+	enum module_state state;
+	int error;    /* of MODULE_UNREADABLE */
+	uint32_t pid; /* a process that mapped it, with its start time */
+	uint64_t start_time_ns;
+	struct module_key key;
+	char *path;                /* as the kernel saw it; "" when not known */
+	const char *name;          /* base name, printable; borrowed from path */
+	int fd;                    /* the file, -1 when it could not be opened */
+	struct module_image image; /* all zero until there is one */
+};
+
+struct broker_client;
+struct module_table;
+struct reader_client;
+
+/* The clients are borrowed for the table's life. */
+struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader);
+void module_table_free(struct module_table *table);
+DEFINE_CLEANUP(module_table_free, struct module_table)
+
+/* Have on_image called whenever a module got an image, on_settled when one needs no more waiting. */
+void module_table_watch(struct module_table *table,
+			void (*on_image)(void *context, const struct module *module),
+			void (*on_settled)(void *context, const struct module *module),
+			void *context);
+
+/* A file was announced: open and read it. */
+void module_table_add(struct module_table *table, const struct record_module *record);
+
+/* Find module number; NULL when it was never announced. Borrowed (for the table's life). */
+struct module *module_table_find(const struct module_table *table, uint32_t number);
+
+/* Non-zero while names of module may still come. */
+int module_is_pending(const struct module *module);
+
+/* Non-zero when module has an image with symbols or rows. */
+static inline int module_has_image(const struct module *module)
+{
+	return module->image.header != NULL;
+}
+
+/* How many there are, and how many of them could not be read. */
+uint32_t module_table_count(const struct module_table *table, uint32_t *unreadable);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/frame.h"
+#include "daemon/core/cgroup_table.h"
+#include "daemon/core/module_table.h"
+#include "daemon/core/target.h"
+
+/* Attempts to find a moment in which no sample is under way. */
+#define LEDGER_TRIES 8
+
+/* What the root end of a stack says when the walk did not reach the root. */
+static const enum frame_mark marks[WALK_END_COUNT] = {
+	[WALK_TRUNCATED] = FRAME_MARK_TRUNCATED,     [WALK_NO_RULE] = FRAME_MARK_NO_UNWIND_INFO,
+	[WALK_NO_TABLE] = FRAME_MARK_NO_UNWIND_INFO, [WALK_UNSUPPORTED] = FRAME_MARK_NO_UNWIND_INFO,
+	[WALK_UNREADABLE] = FRAME_MARK_UNREADABLE,   [WALK_UNMAPPED] = FRAME_MARK_UNMAPPED,
+	[WALK_NO_MEMORY] = FRAME_MARK_NO_MEMORY,     [WALK_EXEC] = FRAME_MARK_EXEC,
+};
+
+/* ---- The stages of a sample ---- */
+
+/* A share of the samples is kept: throw the coin that the kernel could not throw yet. */
+static int survives(uint32_t keep)
+{
+	return keep == UINT32_MAX || (uint32_t)random() << 1 < keep;
+}
+
+/*
+ * Decide about a sample of a process that the kernel programs did not know; weight grows when only
+ * some of such samples are kept.
+ */
+static int judge(struct pipeline *pipeline, const struct record_sample *sample, uint64_t *weight)
+{
+	uint32_t keep;
+
+	if (!(sample->flags & SAMPLE_PENDING))
+		return 1;
+	keep = target_table_judge(pipeline->targets, sample);
+	if (keep == 0 || !survives(keep)) {
+		pipeline->counters.values[COUNTER_NOT_MATCHED]++;
+		return 0;
+	}
+	*weight = (uint64_t)((double)*weight * UINT32_MAX / keep);
+	pipeline->counters.values[COUNTER_MATCHED]++;
+	return 1;
+}
+
+/*
+ * The frames of a sample as one stack, leaf first: kernel on top of user, a mark at the root when
+ * the stack is not whole. A return address may belong to the function behind the call (when the
+ * call does not return), so callers are taken one byte earlier, inside the call.
+ */
+static uint32_t make_stack(struct pipeline *pipeline, const struct record_sample *sample)
+{
+	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 1];
+	size_t count = 0;
+	enum frame_mark mark =
+		sample->walk_end < WALK_END_COUNT ? marks[sample->walk_end] : FRAME_MARK_NONE;
+
+	for (uint32_t i = 0; i < (uint32_t)sample->kernel_count + sample->user_count; i++) {
+		int is_caller = i != 0 && i != sample->kernel_count;
+
+		addresses[count++] = sample->frames[i] - (uint64_t)is_caller;
+	}
+	if (mark != FRAME_MARK_NONE)
+		addresses[count++] = frame_pack(MODULE_MARK, mark);
+	return stack_table_add(pipeline->stacks, addresses, count);
+}
+
+static void credit_targets(struct pipeline *pipeline, uint32_t thread,
+			   const struct record_sample *sample, uint64_t weight)
+{
+	struct process *process = process_table_process(
+		pipeline->processes, process_table_thread(pipeline->processes, thread)->process);
+
+	target_table_select(pipeline->targets, process);
+	for (uint32_t i = 0; i < process->target_count; i++) {
+		struct target *target =
+			target_table_by_number(pipeline->targets, process->targets[i]);
+
+		target->samples++;
+		target->weight_ns += weight;
+		target->cost_ns += sample->cost_ns;
+	}
+}
+
+static void on_sample(void *context, const struct record_sample *sample)
+{
+	struct pipeline *pipeline = context;
+	uint64_t weight = sample->weight;
+
+	if (!judge(pipeline, sample, &weight))
+		return;
+	cgroup_table_learn(pipeline->cgroups, sample->cgroup_id, sample->pid);
+	uint32_t stack = make_stack(pipeline, sample);
+	uint32_t thread = process_table_add(pipeline->processes, sample);
+	credit_targets(pipeline, thread, sample, weight);
+	if (bucket_ring_add(pipeline->history, sample->time_ns, sample->event, thread, stack,
+			    weight)) {
+		pipeline->counters.values[COUNTER_LOST_LATE]++;
+		process_table_release(pipeline->processes, thread);
+		stack_table_release(pipeline->stacks, stack);
+		return;
+	}
+	pipeline->counters.values[COUNTER_KEPT]++;
+	struct bucket_totals *totals = bucket_ring_totals(pipeline->history, sample->time_ns);
+	totals->cost_ns += sample->cost_ns;
+	totals->weight_ns += weight;
+	totals->rate_hz = target_table_rate_hz(pipeline->targets);
+}
+
+/* ---- Other records ---- */
+
+static void on_module(void *context, const struct record_module *record)
+{
+	struct pipeline *pipeline = context;
+
+	module_table_add(pipeline->modules, record);
+}
+
+static void on_process(void *context, const struct record_process *record)
+{
+	static const enum core_counter counted[] = {
+		[RECORD_FORK] = COUNTER_FORKS,
+		[RECORD_EXEC] = COUNTER_EXECS,
+		[RECORD_EXIT] = COUNTER_EXITS,
+	};
+	struct pipeline *pipeline = context;
+
+	pipeline->counters.values[counted[record->header.type]]++;
+	target_table_on_process(pipeline->targets, record);
+}
+
+static void on_malformed(void *context)
+{
+	struct pipeline *pipeline = context;
+
+	pipeline->counters.values[COUNTER_LOST_MALFORMED]++;
+}
+
+static uint64_t read_ring_lost(const struct pipeline *pipeline)
+{
+	return sampler_read_counter(pipeline->sampler, KERNEL_COUNTER_LOST_RING) +
+	       sampler_read_counter(pipeline->sampler, KERNEL_COUNTER_LOST_PENDING);
+}
+
+/* What the ring buffer refused since the last time was lost just now. */
+static void on_drained(void *context)
+{
+	struct pipeline *pipeline = context;
+	uint64_t now_ns = clock_boot_ns();
+	uint64_t lost = read_ring_lost(pipeline);
+
+	if (lost != pipeline->ring_lost) {
+		struct bucket_totals *totals = bucket_ring_totals(pipeline->history, now_ns);
+
+		if (totals)
+			totals->lost[EVENT_CPU] += lost - pipeline->ring_lost;
+		pipeline->ring_lost = lost;
+	}
+	bucket_ring_evict(pipeline->history, now_ns);
+}
+
+struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
+{
+	return (struct sampler_receiver){
+		.context = pipeline,
+		.on_sample = on_sample,
+		.on_module = on_module,
+		.on_process = on_process,
+		.on_malformed = on_malformed,
+		.on_drained = on_drained,
+	};
+}
+
+static void count(const struct pipeline *pipeline, struct pipeline_ledger *ledger)
+{
+	const uint64_t *core = pipeline->counters.values;
+	uint64_t kernel[KERNEL_COUNTER_COUNT];
+
+	sampler_read_counters(pipeline->sampler, kernel);
+	ledger->ring_full = kernel[KERNEL_COUNTER_LOST_RING] + kernel[KERNEL_COUNTER_LOST_PENDING];
+	ledger->late = core[COUNTER_LOST_LATE];
+	ledger->malformed = core[COUNTER_LOST_MALFORMED];
+	ledger->kept = core[COUNTER_KEPT];
+	/* Pending samples count from the moment they are known to be wanted, or lost. */
+	ledger->taken = kernel[KERNEL_COUNTER_TAKEN] + core[COUNTER_MATCHED] +
+			kernel[KERNEL_COUNTER_LOST_PENDING];
+}
+
+void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger)
+{
+	for (int i = 0; i < LEDGER_TRIES; i++) {
+		sampler_drain(pipeline->sampler);
+		count(pipeline, ledger);
+		uint64_t known =
+			ledger->kept + ledger->ring_full + ledger->late + ledger->malformed;
+
+		ledger->in_flight = ledger->taken > known ? ledger->taken - known : 0;
+		if (ledger->taken == known)
+			return;
+	}
+}
+
+uint64_t pipeline_lost(const struct pipeline *pipeline)
+{
+	return pipeline->ring_lost + pipeline->counters.values[COUNTER_LOST_LATE] +
+	       pipeline->counters.values[COUNTER_LOST_MALFORMED];
+}

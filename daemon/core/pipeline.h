@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of the stages that a record of the kernel goes through: judge, stack, thread, bucket.
+ * The only file that knows it. The stages know their input and output, never each other.
+ */
+#ifndef FLAME_DAEMON_CORE_PIPELINE_H
+#define FLAME_DAEMON_CORE_PIPELINE_H
+
+#include <stdint.h>
+
+#include "daemon/core/bucket_ring.h"
+#include "daemon/core/counters.h"
+#include "daemon/core/sampler.h"
+
+struct cgroup_table;
+struct module_table;
+struct target_table;
+
+/* Borrowed collaborators; set up once by the core, before the first record. */
+struct pipeline {
+	struct sampler *sampler;
+	struct stack_table *stacks;
+	struct process_table *processes;
+	struct bucket_ring *history;
+	struct module_table *modules;
+	struct cgroup_table *cgroups;
+	struct target_table *targets;
+	struct counters counters;
+	uint64_t ring_lost; /* losses of the ring buffer that are in the buckets already */
+};
+
+/* Every sample that was taken: kept, or lost for a named reason. */
+struct pipeline_ledger {
+	uint64_t taken;
+	uint64_t kept;
+	uint64_t ring_full;
+	uint64_t late;
+	uint64_t malformed;
+	uint64_t in_flight; /* in the ring buffer at the moment of counting */
+};
+
+/* The receiver of the sampler's records; its context is a struct pipeline. */
+struct sampler_receiver pipeline_receiver(struct pipeline *pipeline);
+
+/* Empty the ring buffer and count: taken = kept + all the others, to the sample. */
+void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger);
+
+/* Samples lost so far, whatever the reason. */
+uint64_t pipeline_lost(const struct pipeline *pipeline);
+
+#endif

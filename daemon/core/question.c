@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/question.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/profile.h"
+#include "daemon/core/cgroup_table.h"
+#include "daemon/core/silence.h"
+#include "daemon/core/symbolizer.h"
+
+enum { NOT_JUDGED, WANTED, NOT_WANTED };
+
+struct question_answer {
+	struct question_sources sources;
+	struct question question; /* without its selectors, which are borrowed */
+	question_done *done;
+	void *context;
+	struct symbolizer_wait *wait;
+	struct profile *profile;
+	/* The rows of all buckets, added up; each holds a reference to its thread and stack. */
+	struct bucket_row *rows;
+	uint32_t row_count;
+	size_t row_capacity;
+	struct hashmap row_index;
+};
+
+static void free_answer(struct question_answer *answer)
+{
+	for (uint32_t i = 0; i < answer->row_count; i++) {
+		process_table_release(answer->sources.processes, answer->rows[i].thread);
+		stack_table_release(answer->sources.stacks, answer->rows[i].stack);
+	}
+	free(answer->rows);
+	hashmap_fini(&answer->row_index);
+	profile_free(answer->profile);
+	free(answer);
+}
+
+/* ---- Which rows ---- */
+
+static int belongs_to(const struct question_sources *sources, const struct process *process,
+		      const struct target_selector *selector)
+{
+	const struct target *target;
+
+	for (uint32_t i = 0; i < process->target_count; i++) {
+		target = target_table_by_number(sources->targets, process->targets[i]);
+		if (target && target->kind == selector->kind && target->kind != TARGET_ALL &&
+		    (target->kind == TARGET_PID ? target->pid == selector->pid
+						: !strcmp(target->pattern, selector->pattern)))
+			return 1;
+	}
+	return 0;
+}
+
+static int selects_process(const struct question_sources *sources, struct process *process,
+			   const struct target_selector *selector)
+{
+	const char *path;
+
+	switch (selector->kind) {
+	case TARGET_ALL:
+		return 1;
+	case TARGET_PID:
+		if (process->pid == selector->pid)
+			return 1;
+		break;
+	case TARGET_NAME:
+		if (fnmatch(selector->pattern, process->name, 0) == 0)
+			return 1;
+		break;
+	case TARGET_CGROUP:
+		path = cgroup_table_path(sources->cgroups, process->cgroup_id);
+		if (path && cgroup_path_is_under(path, selector->pattern))
+			return 1;
+		break;
+	}
+	/* Children that were followed belong to what was attached. */
+	return belongs_to(sources, process, selector);
+}
+
+static int judge(const struct question_sources *sources, const struct question *question,
+		 struct process *process)
+{
+	if (question->owner_uid != TARGET_PRIVILEGED &&
+	    (process->owner_uid != question->owner_uid ||
+	     process->owner_gid != question->owner_gid))
+		return NOT_WANTED;
+	if (question->selector_count == 0)
+		return WANTED;
+	target_table_select(sources->targets, process);
+	for (uint32_t i = 0; i < question->selector_count; i++)
+		if (selects_process(sources, process, &question->selectors[i]))
+			return WANTED;
+	return NOT_WANTED;
+}
+
+/* ---- Adding up ---- */
+
+static void add_row(struct question_answer *answer, const struct bucket_row *row)
+{
+	uint32_t hash = hash_u64((uint64_t)row->thread << 32 | row->stack);
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&answer->row_index, hash, &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(&answer->row_index, &cursor)) {
+		struct bucket_row *sum = &answer->rows[i];
+
+		if (sum->thread == row->thread && sum->stack == row->stack) {
+			sum->count += row->count;
+			sum->weight += row->weight;
+			sum->variance += row->variance;
+			return;
+		}
+	}
+	uint32_t number = answer->row_count++;
+	answer->rows = memory_grow(answer->rows, &answer->row_capacity, answer->row_count,
+				   sizeof(*answer->rows));
+	answer->rows[number] = *row;
+	process_table_keep(answer->sources.processes, row->thread);
+	stack_table_keep(answer->sources.stacks, row->stack);
+	hashmap_add(&answer->row_index, hash, number);
+}
+
+static void add_totals(struct question_answer *answer, const struct bucket_totals *totals,
+		       struct bucket_totals *sum)
+{
+	sum->lost[answer->question.event] += totals->lost[answer->question.event];
+	sum->cost_ns += totals->cost_ns;
+	sum->weight_ns += totals->weight_ns;
+	if (totals->rate_hz > sum->rate_hz)
+		sum->rate_hz = totals->rate_hz;
+}
+
+static void collect_rows(struct question_answer *answer, const struct question *question,
+			 const struct bucket_window *window, struct bucket_totals *totals)
+{
+	const struct question_sources *sources = &answer->sources;
+	uint32_t limit = process_table_process_limit(sources->processes);
+	_cleanup_free_ uint8_t *verdicts = memory_new(limit + 1);
+	const struct bucket *bucket;
+	uint64_t from_ns = window->from_ns;
+
+	while ((bucket = bucket_ring_next(sources->history, from_ns, window->to_ns))) {
+		from_ns = bucket->start_ns + 1;
+		add_totals(answer, &bucket->totals, totals);
+		for (uint32_t i = 0; i < bucket->row_count; i++) {
+			const struct bucket_row *row = &bucket->rows[i];
+			const struct process_thread *thread =
+				process_table_thread(sources->processes, row->thread);
+			uint8_t *verdict = &verdicts[thread->process];
+
+			if (row->event != question->event ||
+			    (question->tid && thread->tid != question->tid))
+				continue;
+			if (*verdict == NOT_JUDGED)
+				*verdict = (uint8_t)judge(
+					sources, question,
+					process_table_process(sources->processes, thread->process));
+			if (*verdict == WANTED)
+				add_row(answer, row);
+		}
+	}
+}
+
+/* ---- Frames that need names ---- */
+
+static int wants_frame(const struct question *question, uint64_t address)
+{
+	return frame_module(address) == MODULE_KERNEL ? question->kernel_frames
+						      : question->user_frames;
+}
+
+static int address_is_new(struct hashmap *seen, const uint64_t *addresses, uint64_t address)
+{
+	uint32_t hash = hash_u64(address);
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(seen, hash, &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(seen, &cursor))
+		if (addresses[i] == address)
+			return 0;
+	return 1;
+}
+
+/* All different addresses of the rows' stacks. Owned (free). */
+static uint64_t *collect_addresses(const struct question_answer *answer, size_t *count)
+{
+	const struct stack_table *stacks = answer->sources.stacks;
+	_cleanup_free_ uint8_t *visited = memory_new(stack_table_limit(stacks) + 1);
+	struct hashmap seen = {0};
+	uint64_t *addresses = NULL;
+	size_t capacity = 0;
+
+	*count = 0;
+	for (uint32_t i = 0; i < answer->row_count; i++) {
+		for (uint32_t node = answer->rows[i].stack; node != STACK_NONE && !visited[node];
+		     node = stack_table_parent(stacks, node)) {
+			uint64_t address = stack_table_address(stacks, node);
+
+			visited[node] = 1;
+			if (!wants_frame(&answer->question, address) ||
+			    !address_is_new(&seen, addresses, address))
+				continue;
+			addresses =
+				memory_grow(addresses, &capacity, *count + 1, sizeof(*addresses));
+			hashmap_add(&seen, hash_u64(address), (uint32_t)*count);
+			addresses[(*count)++] = address;
+		}
+	}
+	hashmap_fini(&seen);
+	return addresses;
+}
+
+/* ---- The profile ---- */
+
+/* Maps from the tables' numbers to the profile's; HASHMAP_NONE: not there yet. */
+struct translation {
+	struct question_answer *answer;
+	uint32_t *nodes;
+	uint32_t *threads;
+	uint32_t *processes;
+	struct hashmap frames; /* by address, into named */
+	struct named {
+		uint64_t address;
+		uint32_t frame;
+	} * named;
+	size_t named_count;
+	size_t named_capacity;
+};
+
+static uint32_t *new_map(uint32_t count)
+{
+	uint32_t *map = memory_resize(NULL, (size_t)count + 1, sizeof(*map));
+
+	memset(map, 0xff, ((size_t)count + 1) * sizeof(*map));
+	return map;
+}
+
+static uint32_t name_frame(struct translation *translation, uint64_t address)
+{
+	struct profile *profile = translation->answer->profile;
+	struct symbol_name name;
+
+	symbolizer_name(translation->answer->sources.symbolizer, address, &name);
+	struct profile_frame frame = {
+		.name = profile_string(profile, name.name),
+		.module = profile_string(profile, name.module),
+		.kind = name.kind,
+	};
+	return profile_add_frame(profile, &frame);
+}
+
+static uint32_t translate_frame(struct translation *translation, uint64_t address)
+{
+	uint32_t hash = hash_u64(address);
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&translation->frames, hash, &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(&translation->frames, &cursor))
+		if (translation->named[i].address == address)
+			return translation->named[i].frame;
+	uint32_t frame = name_frame(translation, address);
+	size_t number = translation->named_count++;
+	translation->named = memory_grow(translation->named, &translation->named_capacity,
+					 number + 1, sizeof(*translation->named));
+	translation->named[number] = (struct named){address, frame};
+	hashmap_add(&translation->frames, hash, (uint32_t)number);
+	return frame;
+}
+
+/* The profile's node for a stack: climb to the first known ancestor, then come down again. */
+static uint32_t translate_stack(struct translation *translation, uint32_t stack)
+{
+	const struct stack_table *stacks = translation->answer->sources.stacks;
+	uint32_t path[RECORD_USER_FRAMES + RECORD_KERNEL_FRAMES + 2];
+	uint32_t depth = 0;
+	uint32_t node = PROFILE_NO_NODE;
+
+	while (stack != STACK_NONE && translation->nodes[stack] == HASHMAP_NONE) {
+		path[depth++] = stack;
+		stack = stack_table_parent(stacks, stack);
+	}
+	if (stack != STACK_NONE)
+		node = translation->nodes[stack] - 1;
+	while (depth > 0) {
+		uint64_t address = stack_table_address(stacks, path[--depth]);
+
+		if (wants_frame(&translation->answer->question, address))
+			node = profile_add_node(translation->answer->profile, node,
+						translate_frame(translation, address));
+		/* One more, so that "no node" (a stack without wanted frames) is 0. */
+		translation->nodes[path[depth]] = node + 1;
+	}
+	return node;
+}
+
+static uint32_t translate_thread(struct translation *translation, uint32_t number)
+{
+	struct process_table *table = translation->answer->sources.processes;
+	struct profile *profile = translation->answer->profile;
+	const struct process_thread *thread = process_table_thread(table, number);
+
+	if (translation->threads[number] != HASHMAP_NONE)
+		return translation->threads[number];
+	if (translation->processes[thread->process] == HASHMAP_NONE) {
+		const struct process *process = process_table_process(table, thread->process);
+		struct profile_process copy = {
+			.name = profile_string(profile, process->name),
+			.pid = process->pid,
+			.uid = process->owner_uid,
+			.start_time_ns = process->start_time_ns,
+		};
+		translation->processes[thread->process] = profile_add_process(profile, &copy);
+	}
+	struct profile_thread copy = {
+		.process = translation->processes[thread->process],
+		.tid = thread->tid,
+		.name = profile_string(profile, thread->name),
+	};
+	translation->threads[number] = profile_add_thread(profile, &copy);
+	return translation->threads[number];
+}
+
+static void fill_profile(struct question_answer *answer)
+{
+	struct process_table *processes = answer->sources.processes;
+	_cleanup_free_ uint32_t *node_map = new_map(stack_table_limit(answer->sources.stacks));
+	_cleanup_free_ uint32_t *thread_map = new_map(process_table_thread_limit(processes));
+	_cleanup_free_ uint32_t *process_map = new_map(process_table_process_limit(processes));
+	struct translation translation = {.answer = answer,
+					  .nodes = node_map,
+					  .threads = thread_map,
+					  .processes = process_map};
+
+	for (uint32_t i = 0; i < answer->row_count; i++) {
+		const struct bucket_row *row = &answer->rows[i];
+
+		profile_add_row(answer->profile, translate_thread(&translation, row->thread),
+				translate_stack(&translation, row->stack), row->count,
+				(double)row->weight, row->variance);
+	}
+	hashmap_fini(&translation.frames);
+	free(translation.named);
+}
+
+static void on_named(void *context)
+{
+	struct question_answer *answer = context;
+	question_done *done = answer->done;
+	void *done_context = answer->context;
+
+	fill_profile(answer);
+	struct profile *profile = steal_ptr(&answer->profile);
+	free_answer(answer);
+	done(done_context, profile, NULL);
+}
+
+/* Boot time as wall-clock time, by the clocks as they are now. */
+static uint64_t wall_time(uint64_t boot_ns)
+{
+	return boot_ns + (clock_wall_ns() - clock_boot_ns());
+}
+
+static void describe_window(struct question_answer *answer, const struct question *question,
+			    const struct bucket_window *covered, const struct bucket_totals *totals)
+{
+	struct profile *profile = answer->profile;
+	uint64_t now_ns = clock_boot_ns();
+	double kept = 0;
+
+	profile->unit = PROFILE_NS;
+	profile->asked =
+		(struct profile_window){wall_time(question->from_ns), wall_time(question->to_ns)};
+	/* The bucket that is being filled has no future yet. */
+	profile->covered = (struct profile_window){
+		wall_time(covered->from_ns),
+		wall_time(covered->to_ns < now_ns ? covered->to_ns : now_ns)};
+	profile->rate_hz = totals->rate_hz;
+	if (totals->weight_ns)
+		profile->cost_percent = 100.0 * (double)totals->cost_ns / (double)totals->weight_ns;
+	for (uint32_t i = 0; i < answer->row_count; i++)
+		kept += answer->rows[i].count;
+	if (totals->lost[question->event])
+		profile_add_lost(profile, "ring_full", (double)totals->lost[question->event]);
+	profile->taken = kept + profile_lost(profile);
+}
+
+static struct question_answer *answer_silence(struct question_answer *answer,
+					      const struct question *question,
+					      const struct bucket_totals *totals)
+{
+	_cleanup_free_ char *cause = silence_explain(&answer->sources, question,
+						     totals ? totals->lost[question->event] : 0);
+
+	answer->done(answer->context, NULL, cause);
+	free_answer(answer);
+	return NULL;
+}
+
+struct question_answer *question_ask(const struct question_sources *sources,
+				     const struct question *question, question_done *done,
+				     void *context)
+{
+	struct question_answer *answer = memory_new(sizeof(*answer));
+	struct bucket_window covered = {question->from_ns, question->to_ns};
+	struct bucket_totals totals = {0};
+	size_t count;
+
+	answer->sources = *sources;
+	answer->question = *question;
+	answer->question.selectors = NULL;
+	answer->done = done;
+	answer->context = context;
+	if (bucket_ring_clip(sources->history, &covered))
+		return answer_silence(answer, question, NULL);
+	collect_rows(answer, question, &covered, &totals);
+	if (answer->row_count == 0)
+		return answer_silence(answer, question, &totals);
+	answer->profile = profile_new();
+	describe_window(answer, question, &covered, &totals);
+	uint64_t *addresses = collect_addresses(answer, &count);
+	struct symbolizer_wait *wait =
+		symbolizer_prepare(sources->symbolizer, addresses, count, on_named, answer);
+	if (!wait)
+		return NULL; /* answered, and gone */
+	answer->wait = wait;
+	return answer;
+}
+
+void question_cancel(struct question_answer *answer)
+{
+	if (!answer)
+		return;
+	symbolizer_cancel(answer->wait);
+	free_answer(answer);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/sampler.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/log.h"
+#include "daemon/broker/broker_message.h"
+
+struct sampler {
+	struct sampler_receiver receiver;
+	int fds[BROKER_FD_COUNT];
+	uint32_t cpu_count;
+	struct ring_buffer *ring;
+	struct sampler_settings *settings;
+	struct event *readable;
+	struct event *timer;
+	int is_active;
+};
+
+static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	log_write_list(level == LIBBPF_WARN ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, 0, format,
+		       arguments);
+	return 0;
+}
+
+static int is_whole_sample(const struct record_sample *sample, size_t size)
+{
+	return size >= sizeof(*sample) && sample->user_count <= RECORD_USER_FRAMES &&
+	       sample->kernel_count <= RECORD_KERNEL_FRAMES && sample->event < EVENT_COUNT &&
+	       size >= sizeof(*sample) + ((size_t)sample->user_count + sample->kernel_count) *
+						 sizeof(sample->frames[0]);
+}
+
+/* One record; the sizes are checked here so that nobody behind has to. */
+static int on_record(void *context, void *data, size_t size)
+{
+	const struct sampler *sampler = context;
+	const struct sampler_receiver *receiver = &sampler->receiver;
+	const struct record_header *header = data;
+	const struct record_module *module = data;
+
+	if (size < sizeof(*header)) {
+		receiver->on_malformed(receiver->context);
+		return 0;
+	}
+	switch (header->type) {
+	case RECORD_SAMPLE:
+		if (is_whole_sample(data, size)) {
+			receiver->on_sample(receiver->context, data);
+			return 0;
+		}
+		break;
+	case RECORD_MODULE:
+		if (size >= sizeof(*module) && module->path_length <= RECORD_PATH_BYTES) {
+			receiver->on_module(receiver->context, module);
+			return 0;
+		}
+		break;
+	case RECORD_FORK:
+	case RECORD_EXEC:
+	case RECORD_EXIT:
+		if (size >= sizeof(struct record_process)) {
+			receiver->on_process(receiver->context, data);
+			return 0;
+		}
+		break;
+	default:
+		break;
+	}
+	receiver->on_malformed(receiver->context);
+	return 0;
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	sampler_drain(context);
+}
+
+int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
+		 const struct sampler_receiver *receiver, struct sampler **result)
+{
+	_cleanup_(sampler_closep) struct sampler *sampler = memory_new(sizeof(*sampler));
+
+	libbpf_set_print(log_libbpf);
+	memcpy(sampler->fds, fds, sizeof(sampler->fds));
+	sampler->receiver = *receiver;
+	sampler->cpu_count = cpu_count;
+	void *settings = mmap(NULL, sizeof(*sampler->settings), PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fds[BROKER_FD_SETTINGS], 0);
+	if (settings == MAP_FAILED)
+		return -errno;
+	sampler->settings = settings;
+	sampler->ring = ring_buffer__new(fds[BROKER_FD_RECORDS], on_record, sampler, NULL);
+	if (!sampler->ring)
+		return -errno;
+	sampler->readable = event_new(base, ring_buffer__epoll_fd(sampler->ring),
+				      EV_READ | EV_PERSIST, on_ready, sampler);
+	sampler->timer = event_new(base, -1, EV_PERSIST, on_ready, sampler);
+	event_add(sampler->readable, NULL);
+	*result = steal_ptr(&sampler);
+	return 0;
+}
+
+void sampler_close(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	if (sampler->readable)
+		event_free(sampler->readable);
+	if (sampler->timer)
+		event_free(sampler->timer);
+	ring_buffer__free(sampler->ring);
+	if (sampler->settings)
+		munmap(sampler->settings, sizeof(*sampler->settings));
+	for (size_t i = 0; i < ARRAY_SIZE(sampler->fds); i++)
+		close(sampler->fds[i]);
+	free(sampler);
+}
+
+void sampler_drain(struct sampler *sampler)
+{
+	ring_buffer__consume(sampler->ring);
+	sampler->receiver.on_drained(sampler->receiver.context);
+}
+
+void sampler_set_active(struct sampler *sampler, int is_active)
+{
+	struct timeval interval = {.tv_usec = SAMPLER_DRAIN_MS * 1000};
+
+	if (is_active == sampler->is_active)
+		return;
+	sampler->is_active = is_active;
+	if (is_active)
+		event_add(sampler->timer, &interval);
+	else
+		event_del(sampler->timer);
+}
+
+struct sampler_settings *sampler_settings(struct sampler *sampler)
+{
+	return sampler->settings;
+}
+
+uint64_t sampler_read_counter(const struct sampler *sampler, uint32_t counter)
+{
+	_cleanup_free_ uint64_t *values = memory_new(sampler->cpu_count * sizeof(*values));
+	uint64_t sum = 0;
+
+	if (bpf_map_lookup_elem(sampler->fds[BROKER_FD_COUNTERS], &counter, values))
+		return 0;
+	for (uint32_t cpu = 0; cpu < sampler->cpu_count; cpu++)
+		sum += values[cpu];
+	return sum;
+}
+
+void sampler_read_counters(const struct sampler *sampler, uint64_t *counters)
+{
+	for (uint32_t counter = 0; counter < KERNEL_COUNTER_COUNT; counter++)
+		counters[counter] = sampler_read_counter(sampler, counter);
+}
+
+int sampler_find_process(const struct sampler *sampler, uint32_t pid, struct profiled *profiled)
+{
+	return bpf_map_lookup_elem(sampler->fds[BROKER_FD_PROCESSES], &pid, profiled);
+}
+
+int sampler_set_process(struct sampler *sampler, uint32_t pid, const struct profiled *profiled)
+{
+	return bpf_map_update_elem(sampler->fds[BROKER_FD_PROCESSES], &pid, profiled, BPF_ANY);
+}
+
+void sampler_remove_process(struct sampler *sampler, uint32_t pid)
+{
+	bpf_map_delete_elem(sampler->fds[BROKER_FD_PROCESSES], &pid);
+}
+
+void sampler_each_process(const struct sampler *sampler,
+			  void (*visit)(void *context, uint32_t pid,
+					const struct profiled *profiled),
+			  void *context)
+{
+	int fd = sampler->fds[BROKER_FD_PROCESSES];
+	struct profiled profiled;
+	uint32_t pid, next;
+	int error = bpf_map_get_next_key(fd, NULL, &next);
+
+	/* A key that goes while we stand on it restarts the walk: visiting twice does no harm. */
+	for (uint32_t steps = 0; !error && steps < UINT32_C(1) << 20; steps++) {
+		pid = next;
+		error = bpf_map_get_next_key(fd, &pid, &next);
+		if (!bpf_map_lookup_elem(fd, &pid, &profiled))
+			visit(context, pid, &profiled);
+	}
+}
+
+void sampler_set_name(struct sampler *sampler, const char *name, const struct profiled *profiled)
+{
+	bpf_map_update_elem(sampler->fds[BROKER_FD_NAMES], name, profiled, BPF_ANY);
+}
+
+void sampler_clear_names(struct sampler *sampler)
+{
+	char name[RECORD_NAME_BYTES];
+	int fd = sampler->fds[BROKER_FD_NAMES];
+
+	while (!bpf_map_get_next_key(fd, NULL, name))
+		if (bpf_map_delete_elem(fd, name))
+			break;
+}
+
+int sampler_set_cgroup(struct sampler *sampler, uint64_t id, const struct profiled *profiled)
+{
+	return bpf_map_update_elem(sampler->fds[BROKER_FD_CGROUPS], &id, profiled, BPF_ANY);
+}
+
+void sampler_remove_cgroup(struct sampler *sampler, uint64_t id)
+{
+	bpf_map_delete_elem(sampler->fds[BROKER_FD_CGROUPS], &id);
+}
+
+void sampler_forget_module(struct sampler *sampler, const struct module_key *key)
+{
+	bpf_map_delete_elem(sampler->fds[BROKER_FD_MODULES], key);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The user-space end of the kernel programs: drains the ring buffer, tells the programs who is
+ * profiled, reads their counters. The only file of the core that knows libbpf. Samples are drained
+ * on a timer (no wake-up for them); all other records wake the loop at once.
+ */
+#ifndef FLAME_DAEMON_CORE_SAMPLER_H
+#define FLAME_DAEMON_CORE_SAMPLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/record.h"
+#include "common/cleanup.h"
+#include "common/memory.h"
+
+#define SAMPLER_DRAIN_MS 100
+
+struct broker_hello;
+struct event_base;
+struct sampler;
+
+/* Who gets the records; a record is borrowed for the call, its sizes have been checked. */
+struct sampler_receiver {
+	void *context;
+	void (*on_sample)(void *context, const struct record_sample *sample);
+	void (*on_module)(void *context, const struct record_module *module);
+	void (*on_process)(void *context, const struct record_process *process);
+	void (*on_malformed)(void *context);
+	void (*on_drained)(void *context); /* the ring buffer is empty for now */
+};
+
+/*
+ * Take over the descriptors of the broker's greeting (Takes fds). Errors: as libbpf's ring buffer
+ * and mmap(2).
+ */
+must_check int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
+			    const struct sampler_receiver *receiver, struct sampler **sampler);
+void sampler_close(struct sampler *sampler);
+DEFINE_CLEANUP(sampler_close, struct sampler)
+
+/* Handle everything that is in the ring buffer now. */
+void sampler_drain(struct sampler *sampler);
+
+/* Run the drain timer, or stop it while nothing is sampled. */
+void sampler_set_active(struct sampler *sampler, int is_active);
+
+/* The settings in force, shared with the kernel programs: written with plain stores. */
+struct sampler_settings *sampler_settings(struct sampler *sampler);
+
+/* Sum each counter over the CPUs into counters[KERNEL_COUNTER_COUNT]. */
+void sampler_read_counters(const struct sampler *sampler, uint64_t *counters);
+
+/* The same for one counter. */
+uint64_t sampler_read_counter(const struct sampler *sampler, uint32_t counter);
+
+/* The set of processes. Errors: -ENOENT when there is no such entry, -E2BIG when the set is full. */
+must_check int sampler_find_process(const struct sampler *sampler, uint32_t pid,
+				    struct profiled *profiled);
+must_check int sampler_set_process(struct sampler *sampler, uint32_t pid,
+				   const struct profiled *profiled);
+void sampler_remove_process(struct sampler *sampler, uint32_t pid);
+
+/* Call visit for every process in the set. */
+void sampler_each_process(const struct sampler *sampler,
+			  void (*visit)(void *context, uint32_t pid,
+					const struct profiled *profiled),
+			  void *context);
+
+/* Verdicts on process names (RECORD_NAME_BYTES bytes, as records carry them). */
+void sampler_set_name(struct sampler *sampler, const char *name, const struct profiled *profiled);
+void sampler_clear_names(struct sampler *sampler);
+
+/* The set of cgroups. Errors: -E2BIG when the set is full. */
+must_check int sampler_set_cgroup(struct sampler *sampler, uint64_t id,
+				  const struct profiled *profiled);
+void sampler_remove_cgroup(struct sampler *sampler, uint64_t id);
+
+/* Forget the number of a module, so that it is announced again. */
+void sampler_forget_module(struct sampler *sampler, const struct module_key *key);
+
+#endif

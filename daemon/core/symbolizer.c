@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mangled names are kept as they are in the files (raw) with their readable form beside them, by
+ * content, so that a template that ten libraries carry is demangled once.
+ */
+#include "daemon/core/symbolizer.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "common/intern.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/utf8.h"
+#include "daemon/core/broker_client.h"
+#include "daemon/core/kallsyms.h"
+#include "daemon/core/module_table.h"
+#include "daemon/core/reader_client.h"
+
+/* Kernel symbols change when modules or BPF programs are loaded: read again after this long. */
+#define KALLSYMS_FRESH_NS (60 * NS_PER_SECOND)
+
+/* Longer names are cut before they are interned. */
+#define MAX_RAW_NAME 8192
+
+/* What the reader may answer for a batch of names. */
+#define MAX_DEMANGLED_BYTES (64 << 20)
+
+struct symbolizer_wait {
+	LIST_ENTRY(symbolizer_wait) entry;
+	struct symbolizer *symbolizer;
+	struct event *deadline;
+	uint64_t *addresses;
+	size_t count;
+	void (*done)(void *context); /* NULL: cancelled */
+	void *context;
+	int is_past_deadline;
+	int is_busy; /* the broker or the reader is at work for it */
+};
+
+LIST_HEAD(wait_list, symbolizer_wait);
+
+struct symbolizer {
+	struct event_base *base;
+	struct module_table *modules;
+	struct broker_client *broker;
+	struct reader_client *reader;
+	struct wait_list waits;
+	struct kallsyms *kernel;
+	uint64_t kernel_read_ns;
+	struct intern raw;     /* names as in the files */
+	uint32_t *readable;    /* by raw name: number in names, HASHMAP_NONE: not yet */
+	size_t readable_count; /* of raw names that have an entry in it */
+	size_t readable_capacity;
+	struct intern names;
+	uint32_t batches; /* with the reader now */
+};
+
+/* The raw names of one batch on its way through the reader. */
+struct batch {
+	struct symbolizer_wait *wait;
+	struct symbolizer *symbolizer;
+	uint32_t *raws;
+	uint32_t count;
+	size_t capacity;
+};
+
+static void advance(struct symbolizer_wait *wait);
+static void advance_all(struct symbolizer *symbolizer);
+
+struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
+				  struct broker_client *broker, struct reader_client *reader)
+{
+	struct symbolizer *symbolizer = memory_new(sizeof(*symbolizer));
+
+	symbolizer->base = base;
+	symbolizer->modules = modules;
+	symbolizer->broker = broker;
+	symbolizer->reader = reader;
+	LIST_INIT(&symbolizer->waits);
+	intern_init(&symbolizer->raw);
+	intern_init(&symbolizer->names);
+	return symbolizer;
+}
+
+static void free_wait(struct symbolizer_wait *wait)
+{
+	LIST_REMOVE(wait, entry);
+	event_free(wait->deadline);
+	free(wait->addresses);
+	free(wait);
+}
+
+void symbolizer_free(struct symbolizer *symbolizer)
+{
+	struct symbolizer_wait *wait;
+
+	if (!symbolizer)
+		return;
+	while ((wait = LIST_FIRST(&symbolizer->waits)))
+		free_wait(wait);
+	kallsyms_free(symbolizer->kernel);
+	intern_fini(&symbolizer->raw);
+	intern_fini(&symbolizer->names);
+	free(symbolizer->readable);
+	free(symbolizer);
+}
+
+/* ---- Raw names ---- */
+
+/* The prefixes of C++ (also on systems that add an underscore), Rust and D. */
+static int is_mangled(const char *name)
+{
+	return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R' || name[1] == 'D' ||
+				  (name[1] == '_' && name[2] == 'Z'));
+}
+
+static size_t raw_length(const char *name)
+{
+	return strnlen(name, MAX_RAW_NAME);
+}
+
+/* The symbol of a user address, NULL when there is none. */
+static const char *find_raw_name(const struct symbolizer *symbolizer, uint64_t address)
+{
+	const struct module *module = module_table_find(symbolizer->modules, frame_module(address));
+
+	if (!module || !module_has_image(module))
+		return NULL;
+	const struct module_symbol *symbol =
+		module_image_find(&module->image, frame_offset(address));
+	return symbol ? module_image_name(&module->image, symbol) : NULL;
+}
+
+static uint32_t intern_clean(struct symbolizer *symbolizer, const char *text, size_t length)
+{
+	_cleanup_free_ char *clean = memory_new(length * UTF8_MAX_GROWTH + 1);
+	size_t clean_length = utf8_clean(clean, length * UTF8_MAX_GROWTH + 1, text, length);
+
+	return intern_add(&symbolizer->names, clean, clean_length);
+}
+
+static void set_readable(struct symbolizer *symbolizer, uint32_t raw, uint32_t name)
+{
+	symbolizer->readable = memory_grow(symbolizer->readable, &symbolizer->readable_capacity,
+					   (size_t)raw + 1, sizeof(uint32_t));
+	while (symbolizer->readable_count <= raw)
+		symbolizer->readable[symbolizer->readable_count++] = HASHMAP_NONE;
+	symbolizer->readable[raw] = name;
+}
+
+static uint32_t find_readable(const struct symbolizer *symbolizer, uint32_t raw)
+{
+	return raw < symbolizer->readable_count ? symbolizer->readable[raw] : HASHMAP_NONE;
+}
+
+/* Put the name behind address into the batch, or make it readable at once when it is plain. */
+static void collect_name(struct symbolizer *symbolizer, uint64_t address, struct batch *batch)
+{
+	const char *name = find_raw_name(symbolizer, address);
+
+	if (!name)
+		return;
+	size_t length = raw_length(name);
+	if (intern_find(&symbolizer->raw, name, length) != HASHMAP_NONE)
+		return;
+	uint32_t raw = intern_add(&symbolizer->raw, name, length);
+	/* Until the reader has answered, and if it fails, the name is shown as it is. */
+	set_readable(symbolizer, raw, intern_clean(symbolizer, name, length));
+	if (!is_mangled(name))
+		return;
+	batch->raws =
+		memory_grow(batch->raws, &batch->capacity, batch->count + 1, sizeof(uint32_t));
+	batch->raws[batch->count++] = raw;
+}
+
+/* ---- Demangling by the reader ---- */
+
+static int write_batch(const struct symbolizer *symbolizer, const struct batch *batch)
+{
+	int fd = memfd_create("flame-names", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	_cleanup_fclose_ FILE *file = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
+
+	if (!file) {
+		if (fd >= 0)
+			close(fd);
+		return -errno;
+	}
+	for (uint32_t i = 0; i < batch->count; i++)
+		fwrite(intern_text(&symbolizer->raw, batch->raws[i]), 1,
+		       symbolizer->raw.strings[batch->raws[i]].length + 1, file);
+	return fd;
+}
+
+/* Names come back in order, each zero-terminated; what is missing keeps its raw form. */
+static void take_names(struct symbolizer *symbolizer, const struct batch *batch, int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) || status.st_size <= 0 || status.st_size > MAX_DEMANGLED_BYTES)
+		return;
+	size_t size = (size_t)status.st_size;
+	/* A read, not a mapping: the reader could cut a file short that is not sealed. */
+	_cleanup_free_ char *text = memory_new(size + 1);
+	if (pread(fd, text, size, 0) != status.st_size)
+		return;
+	const char *at = text;
+	for (uint32_t i = 0; i < batch->count && at < text + size; i++) {
+		size_t length = strlen(at);
+
+		if (length > 0)
+			set_readable(symbolizer, batch->raws[i],
+				     intern_clean(symbolizer, at, length));
+		at += length + 1;
+	}
+}
+
+static void on_demangled(void *context, int error, int fd)
+{
+	struct batch *batch = context;
+
+	if (error == 0) {
+		take_names(batch->symbolizer, batch, fd);
+		close(fd);
+	} else if (error != -ECANCELED) {
+		log_warn_errno(error, "Names could not be demangled");
+	}
+	struct symbolizer_wait *wait = batch->wait;
+	free(batch->raws);
+	free(batch);
+	if (error == -ECANCELED)
+		return;
+	wait->is_busy = 0;
+	wait->symbolizer->batches--;
+	advance_all(wait->symbolizer);
+}
+
+/* Returns 1 when the reader was asked, 0 when every name is there. */
+static int demangle(struct symbolizer_wait *wait)
+{
+	struct symbolizer *symbolizer = wait->symbolizer;
+	struct batch *batch = memory_new(sizeof(*batch));
+
+	batch->wait = wait;
+	batch->symbolizer = symbolizer;
+	for (size_t i = 0; i < wait->count; i++)
+		collect_name(symbolizer, wait->addresses[i], batch);
+	int fd = batch->count ? write_batch(symbolizer, batch) : -1;
+	if (fd < 0) {
+		free(batch->raws);
+		free(batch);
+		return 0;
+	}
+	wait->is_busy = 1;
+	symbolizer->batches++;
+	reader_client_send(symbolizer->reader, READER_DEMANGLE, 0, &fd, 1, on_demangled, batch);
+	return 1;
+}
+
+/* ---- Kernel names ---- */
+
+static void on_kallsyms(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct symbolizer_wait *wait = context;
+	struct kallsyms *kernel;
+
+	if (error == -ECANCELED)
+		return;
+	if (!error && fd_count == 1)
+		error = kallsyms_read(fds[0], &kernel);
+	else if (!error)
+		error = -EPROTO;
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	wait->symbolizer->kernel_read_ns = clock_boot_ns();
+	if (error) {
+		log_warn_errno(error, "Kernel names cannot be read");
+	} else {
+		kallsyms_free(wait->symbolizer->kernel);
+		wait->symbolizer->kernel = kernel;
+	}
+	wait->is_busy = 0;
+	advance(wait);
+}
+
+static int needs_kernel_names(const struct symbolizer_wait *wait)
+{
+	const struct symbolizer *symbolizer = wait->symbolizer;
+	uint64_t age_ns = clock_boot_ns() - symbolizer->kernel_read_ns;
+
+	if (symbolizer->kernel_read_ns && age_ns < KALLSYMS_FRESH_NS)
+		return 0;
+	for (size_t i = 0; i < wait->count; i++)
+		if (frame_module(wait->addresses[i]) == MODULE_KERNEL)
+			return 1;
+	return 0;
+}
+
+/* ---- Waiting ---- */
+
+static int waits_for_module(const struct symbolizer_wait *wait)
+{
+	uint32_t last = MODULE_NONE;
+
+	for (size_t i = 0; i < wait->count; i++) {
+		uint32_t number = frame_module(wait->addresses[i]);
+		const struct module *module;
+
+		if (number == last)
+			continue;
+		last = number;
+		module = module_table_find(wait->symbolizer->modules, number);
+		if (module && module_is_pending(module))
+			return 1;
+	}
+	return 0;
+}
+
+/* Names that another question asked for are waited for as well: the batch counts, not who sent it. */
+static int can_advance(const struct symbolizer_wait *wait)
+{
+	return !wait->is_busy && wait->symbolizer->batches == 0 &&
+	       (!wait->done || wait->is_past_deadline || !waits_for_module(wait));
+}
+
+/* Go on with wait as far as possible; finishes it when nothing is left to wait for. */
+static void advance(struct symbolizer_wait *wait)
+{
+	if (!can_advance(wait))
+		return;
+	if (!wait->done) {
+		free_wait(wait);
+		return;
+	}
+	if (needs_kernel_names(wait)) {
+		struct broker_request request = {.type = BROKER_OPEN_KALLSYMS};
+
+		wait->is_busy = 1;
+		broker_client_send(wait->symbolizer->broker, &request, on_kallsyms, wait);
+		return;
+	}
+	if (demangle(wait))
+		return;
+	void (*done)(void *context) = wait->done;
+	void *context = wait->context;
+	free_wait(wait);
+	done(context);
+}
+
+/* An advance finishes a wait or makes it busy, and may start or cancel others: look afresh. */
+static void advance_all(struct symbolizer *symbolizer)
+{
+	struct symbolizer_wait *wait = LIST_FIRST(&symbolizer->waits);
+
+	while (wait) {
+		if (can_advance(wait)) {
+			advance(wait);
+			wait = LIST_FIRST(&symbolizer->waits);
+		} else {
+			wait = LIST_NEXT(wait, entry);
+		}
+	}
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+	struct symbolizer_wait *wait = context;
+
+	(void)fd;
+	(void)what;
+	wait->is_past_deadline = 1;
+	advance(wait);
+}
+
+static int is_waiting(const struct symbolizer *symbolizer, const struct symbolizer_wait *wanted)
+{
+	const struct symbolizer_wait *wait;
+
+	LIST_FOREACH(wait, &symbolizer->waits, entry)
+	if (wait == wanted)
+		return 1;
+	return 0;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64_t *addresses,
+					   size_t count, void (*done)(void *context), void *context)
+{
+	struct symbolizer_wait *wait = memory_new(sizeof(*wait));
+	struct timeval limit = {.tv_sec = SYMBOLIZER_WAIT_MS / 1000,
+				.tv_usec = SYMBOLIZER_WAIT_MS % 1000 * 1000};
+
+	/* In order, so that neighbours share their module and its pages. */
+	if (count > 1)
+		qsort(addresses, count, sizeof(*addresses), compare_addresses);
+	wait->symbolizer = symbolizer;
+	wait->addresses = addresses;
+	wait->count = count;
+	wait->done = done;
+	wait->context = context;
+	wait->deadline = evtimer_new(symbolizer->base, on_deadline, wait);
+	event_add(wait->deadline, &limit);
+	LIST_INSERT_HEAD(&symbolizer->waits, wait, entry);
+	advance(wait);
+	return is_waiting(symbolizer, wait) ? wait : NULL;
+}
+
+void symbolizer_cancel(struct symbolizer_wait *wait)
+{
+	if (!wait)
+		return;
+	wait->done = NULL;
+	if (!wait->is_busy)
+		free_wait(wait);
+}
+
+void symbolizer_on_module_settled(struct symbolizer *symbolizer)
+{
+	advance_all(symbolizer);
+}
+
+/* ---- The answer ---- */
+
+static void name_kernel(const struct symbolizer *symbolizer, uint64_t address,
+			struct symbol_name *name)
+{
+	name->kind = FRAME_KERNEL;
+	name->module = "kernel";
+	name->name = symbolizer->kernel ? kallsyms_find(symbolizer->kernel, address, &name->module)
+					: NULL;
+	if (name->name)
+		return;
+	snprintf(name->buffer, sizeof(name->buffer), "[kernel]");
+	name->name = name->buffer;
+}
+
+/* No symbol: module and the address that addr2line or a disassembler would take. */
+static void name_by_offset(const struct module *module, uint64_t offset, struct symbol_name *name)
+{
+	uint64_t vaddr = offset;
+
+	if (module_has_image(module)) {
+		const struct module_image_header *header = module->image.header;
+
+		for (uint64_t i = 0; i < header->segments.count; i++) {
+			const struct module_segment *segment = &module->image.segments[i];
+
+			if (offset >= segment->offset && offset - segment->offset < segment->size)
+				vaddr = offset - segment->offset + segment->vaddr;
+		}
+	}
+	snprintf(name->buffer, sizeof(name->buffer), "%.400s+0x%llx",
+		 *module->name ? module->name : "[unknown file]", (unsigned long long)vaddr);
+	name->name = name->buffer;
+	name->kind = FRAME_UNKNOWN;
+}
+
+static void name_in_module(const struct symbolizer *symbolizer, uint64_t address,
+			   struct symbol_name *name)
+{
+	const struct module *module = module_table_find(symbolizer->modules, frame_module(address));
+
+	if (!module) {
+		snprintf(name->buffer, sizeof(name->buffer), "[unknown]+0x%llx",
+			 (unsigned long long)frame_offset(address));
+		name->name = name->buffer;
+		name->kind = FRAME_UNKNOWN;
+		return;
+	}
+	name->module = module->name;
+	name->kind = module_has_image(module) && module->image.header->flags & MODULE_IS_EXECUTABLE
+			     ? FRAME_USER
+			     : FRAME_LIBRARY;
+	const char *raw_name = find_raw_name(symbolizer, address);
+	uint32_t raw = raw_name ? intern_find(&symbolizer->raw, raw_name, raw_length(raw_name))
+				: HASHMAP_NONE;
+	uint32_t readable = raw != HASHMAP_NONE ? find_readable(symbolizer, raw) : HASHMAP_NONE;
+	if (readable != HASHMAP_NONE)
+		name->name = intern_text(&symbolizer->names, readable);
+	else
+		name_by_offset(module, frame_offset(address), name);
+}
+
+void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address,
+		     struct symbol_name *name)
+{
+	name->module = "";
+	switch (frame_module(address)) {
+	case MODULE_NONE:
+		name->name = "[jit]";
+		name->kind = FRAME_JIT;
+		break;
+	case MODULE_MARK:
+		name->name = frame_mark_name((enum frame_mark)frame_offset(address));
+		name->kind = FRAME_MARKED;
+		break;
+	case MODULE_KERNEL:
+		name_kernel(symbolizer, address, name);
+		break;
+	default:
+		name_in_module(symbolizer, address, name);
+		break;
+	}
+}

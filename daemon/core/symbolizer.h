@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frame addresses to names. Names are made when a question needs them: symbolizer_prepare() waits
+ * for module images that are still on their way (SYMBOLIZER_WAIT_MS at most), reads kallsyms, and
+ * has mangled names demangled by the elf reader, each once ever; after that symbolizer_name()
+ * answers at once.
+ */
+#ifndef FLAME_DAEMON_CORE_SYMBOLIZER_H
+#define FLAME_DAEMON_CORE_SYMBOLIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/cleanup.h"
+#include "common/frame.h"
+
+#define SYMBOLIZER_WAIT_MS   3000
+#define SYMBOLIZER_NAME_SIZE 512
+
+/* The name of an address. Texts are valid until the symbolizer goes, or point into buffer. */
+struct symbol_name {
+	const char *name;
+	const char *module; /* "": none */
+	enum frame_kind kind;
+	char buffer[SYMBOLIZER_NAME_SIZE];
+};
+
+struct broker_client;
+struct event_base;
+struct module_table;
+struct reader_client;
+struct symbolizer;
+struct symbolizer_wait;
+
+/* The collaborators are borrowed for the symbolizer's life. */
+struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
+				  struct broker_client *broker, struct reader_client *reader);
+void symbolizer_free(struct symbolizer *symbolizer);
+DEFINE_CLEANUP(symbolizer_free, struct symbolizer)
+
+/*
+ * Make the names of count addresses ready. Takes addresses (allocated). done is called once, before
+ * or after the return; NULL is returned when it was called already, else what
+ * symbolizer_cancel() takes.
+ */
+struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64_t *addresses,
+					   size_t count, void (*done)(void *context),
+					   void *context);
+
+/* Stop waiting; done is not called any more. */
+void symbolizer_cancel(struct symbolizer_wait *wait);
+
+/* A module needs no more waiting: who waited for it may go on. */
+void symbolizer_on_module_settled(struct symbolizer *symbolizer);
+
+/* Name address; always gives a name, "libfoo.so+0x1a2b" when there is no better one. */
+void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address,
+		     struct symbol_name *name);
+
+#endif
