@@ -89,6 +89,7 @@ uint64_t bucket_ring_oldest_ns(const struct bucket_ring *ring);
 /* Why the past does not reach further: 1 when memory ran out before the retention did. */
 int bucket_ring_is_short_of_memory(const struct bucket_ring *ring);
 
+/* As given to bucket_ring_new(), and the memory in use. */
 uint64_t bucket_ring_length_ns(const struct bucket_ring *ring);
 uint64_t bucket_ring_retention_ns(const struct bucket_ring *ring);
 size_t bucket_ring_bytes(const struct bucket_ring *ring);

@@ -19,6 +19,8 @@
 #include "daemon/core/pipeline.h"
 #include "daemon/core/reader_client.h"
 #include "daemon/core/requests.h"
+#include "daemon/core/self_usage.h"
+#include "daemon/core/sources.h"
 #include "daemon/core/symbolizer.h"
 #include "daemon/options.h"
 
@@ -132,7 +134,7 @@ static gid_t find_group(const char *name)
 
 static void serve(struct core *core, int listen_fd, const struct broker_hello *hello)
 {
-	struct requests_sources sources = {
+	struct sources sources = {
 		.question = {.history = core->history,
 			     .stacks = core->stacks,
 			     .processes = core->processes,

@@ -41,6 +41,7 @@ struct process_thread {
 
 struct process_table;
 
+/* Return an empty table. Owned (process_table_free). */
 struct process_table *process_table_new(void);
 void process_table_free(struct process_table *table);
 DEFINE_CLEANUP(process_table_free, struct process_table)

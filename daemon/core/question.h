@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A question about the past: which processes, which event, which window of time. Answering it adds
- * up the rows of the buckets in the window, has the symbolizer name the frames and makes one
- * profile of it. Nothing is copied out of the history but the sums, and sampling goes on meanwhile.
+ * A question about the past: which processes, which event, which window of time, and what it is
+ * answered from (answer.h).
  */
 #ifndef FLAME_DAEMON_CORE_QUESTION_H
 #define FLAME_DAEMON_CORE_QUESTION_H
@@ -37,25 +36,5 @@ struct question_sources {
 	struct cgroup_table *cgroups;
 	struct symbolizer *symbolizer;
 };
-
-struct profile;
-struct question_answer;
-
-/*
- * Takes profile: NULL when the window holds nothing, and cause is then a sentence that says why
- * (borrowed for the call).
- */
-typedef void question_done(void *context, struct profile *profile, const char *cause);
-
-/*
- * Answer question; done is called once, before or after the return. Returns NULL when it was called
- * already, else what question_cancel() takes.
- */
-struct question_answer *question_ask(const struct question_sources *sources,
-				     const struct question *question, question_done *done,
-				     void *context);
-
-/* Give up; done is not called any more. */
-void question_cancel(struct question_answer *answer);
 
 #endif

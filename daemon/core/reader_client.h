@@ -20,6 +20,7 @@ struct reader_client;
 /* fd is the memfd of the answer (Owned by the callback), -1 when error is not 0. */
 typedef void reader_done(void *context, int error, int fd);
 
+/* base and broker are borrowed for the client's life; the first job starts the first reader. */
 struct reader_client *reader_client_new(struct event_base *base, struct broker_client *broker);
 void reader_client_free(struct reader_client *client);
 DEFINE_CLEANUP(reader_client_free, struct reader_client)

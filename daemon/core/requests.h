@@ -7,34 +7,14 @@
 #ifndef FLAME_DAEMON_CORE_REQUESTS_H
 #define FLAME_DAEMON_CORE_REQUESTS_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "daemon/core/question.h"
-#include "daemon/core/self_usage.h"
+#include "common/cleanup.h"
 
 struct method_table;
-struct module_table;
-struct options;
-struct pipeline;
-struct reader_client;
 struct requests;
+struct sources;
 
-/* What the handlers work on; all borrowed for the life of the requests. */
-struct requests_sources {
-	struct question_sources question;
-	struct pipeline *pipeline;
-	struct module_table *modules;
-	struct reader_client *reader;
-	const struct options *options;
-	const struct self_usage *usage;
-	uint64_t started_ns; /* boot time */
-	uint32_t cpu_count;
-	int hardware_cycles; /* the event is cycles, not the CPU clock */
-	int mapping_lookup;  /* the kernel programs find mappings themselves */
-};
-
-struct requests *requests_new(const struct requests_sources *sources);
+/* sources is copied; what it points to is borrowed for the life of the requests. */
+struct requests *requests_new(const struct sources *sources);
 void requests_free(struct requests *requests);
 DEFINE_CLEANUP(requests_free, struct requests)
 

@@ -16,6 +16,7 @@
 
 struct stack_table;
 
+/* Return an empty table. Owned (stack_table_free). */
 struct stack_table *stack_table_new(void);
 void stack_table_free(struct stack_table *table);
 DEFINE_CLEANUP(stack_table_free, struct stack_table)

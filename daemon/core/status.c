@@ -9,7 +9,8 @@
 #include "daemon/core/module_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/reader_client.h"
-#include "daemon/core/requests.h"
+#include "daemon/core/self_usage.h"
+#include "daemon/core/sources.h"
 #include "daemon/options.h"
 
 static json_t *to_json(uint64_t value)
@@ -22,7 +23,7 @@ static double round_to(double value, double step)
 	return round(value / step) * step;
 }
 
-static json_t *sampling(const struct requests_sources *sources)
+static json_t *sampling(const struct sources *sources)
 {
 	return json_pack("{s:s, s:I, s:I, s:s, s:s}", "event",
 			 sources->hardware_cycles ? "cycles" : "cpu-clock", "rate_hz",
@@ -50,7 +51,7 @@ static json_t *samples(const struct pipeline_ledger *ledger)
 			 to_json(ledger->kept), "lost", lost);
 }
 
-static json_t *memory(const struct requests_sources *sources)
+static json_t *memory(const struct sources *sources)
 {
 	const struct bucket_ring *history = sources->question.history;
 
@@ -62,7 +63,7 @@ static json_t *memory(const struct requests_sources *sources)
 			 to_json(module_table_count(sources->modules, &(uint32_t){0})));
 }
 
-static json_t *oldest(const struct requests_sources *sources)
+static json_t *oldest(const struct sources *sources)
 {
 	const struct bucket_ring *history = sources->question.history;
 	uint64_t age_ns = clock_boot_ns() - bucket_ring_oldest_ns(history);
@@ -72,7 +73,7 @@ static json_t *oldest(const struct requests_sources *sources)
 	return json_real((double)(clock_wall_ns() - age_ns) / (double)NS_PER_SECOND);
 }
 
-static json_t *counters(const struct requests_sources *sources)
+static json_t *counters(const struct sources *sources)
 {
 	uint64_t kernel[KERNEL_COUNTER_COUNT];
 	json_t *all = json_object();
@@ -92,8 +93,7 @@ static json_t *counters(const struct requests_sources *sources)
 	return all;
 }
 
-static json_t *problems(const struct requests_sources *sources,
-			const struct pipeline_ledger *ledger)
+static json_t *problems(const struct sources *sources, const struct pipeline_ledger *ledger)
 {
 	json_t *all = json_array();
 
@@ -111,7 +111,7 @@ static json_t *problems(const struct requests_sources *sources,
 	return all;
 }
 
-json_t *status_to_json(const struct requests_sources *sources)
+json_t *status_to_json(const struct sources *sources)
 {
 	const struct bucket_ring *history = sources->question.history;
 	struct pipeline_ledger ledger;

@@ -7,9 +7,9 @@
 
 #include <jansson.h>
 
-struct requests_sources;
+struct sources;
 
 /* Empty the ring buffer, count everything, and tell it. Owned (json_decref). */
-json_t *status_to_json(const struct requests_sources *sources);
+json_t *status_to_json(const struct sources *sources);
 
 #endif

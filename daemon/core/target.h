@@ -148,6 +148,7 @@ void target_table_tick(struct target_table *table, uint64_t now_ns, uint64_t old
 /* The rate of the kernel's events now, 0: nothing is sampled. */
 uint32_t target_table_rate_hz(const struct target_table *table);
 
+/* "pid", "running", "attached": as the protocol has them. */
 const char *target_kind_name(enum target_kind kind);
 const char *target_state_name(enum target_state state);
 const char *target_change_name(enum target_change change);

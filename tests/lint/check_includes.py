@@ -31,7 +31,7 @@ LAYERS = [
 FENCES = [
     ("jansson.h", ["common/*json*", "common/protocol.*", "daemon/core/*", "client/*"]),
     ("event2/*", ["daemon/core/*"]),
-    ("bpf/libbpf.h", ["daemon/broker/*"]),
+    ("bpf/libbpf.h", ["daemon/broker/*", "daemon/core/sampler.c"]),
     ("bpf/bpf.h", ["daemon/broker/*", "daemon/core/*"]),
     ("bpf/btf.h", ["daemon/broker/*"]),
     ("bpf/bpf_*.h", ["bpf/*"]),

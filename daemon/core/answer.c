@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/question.h"
+#include "daemon/core/answer.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -8,15 +8,16 @@
 #include "common/clock.h"
 #include "common/profile.h"
 #include "daemon/core/cgroup_table.h"
+#include "daemon/core/question.h"
 #include "daemon/core/silence.h"
 #include "daemon/core/symbolizer.h"
 
 enum { NOT_JUDGED, WANTED, NOT_WANTED };
 
-struct question_answer {
+struct answer {
 	struct question_sources sources;
 	struct question question; /* without its selectors, which are borrowed */
-	question_done *done;
+	answer_done *done;
 	void *context;
 	struct symbolizer_wait *wait;
 	struct profile *profile;
@@ -27,7 +28,7 @@ struct question_answer {
 	struct hashmap row_index;
 };
 
-static void free_answer(struct question_answer *answer)
+static void free_answer(struct answer *answer)
 {
 	for (uint32_t i = 0; i < answer->row_count; i++) {
 		process_table_release(answer->sources.processes, answer->rows[i].thread);
@@ -100,7 +101,7 @@ static int judge(const struct question_sources *sources, const struct question *
 
 /* ---- Adding up ---- */
 
-static void add_row(struct question_answer *answer, const struct bucket_row *row)
+static void add_row(struct answer *answer, const struct bucket_row *row)
 {
 	uint32_t hash = hash_u64((uint64_t)row->thread << 32 | row->stack);
 	struct hashmap_cursor cursor;
@@ -125,7 +126,7 @@ static void add_row(struct question_answer *answer, const struct bucket_row *row
 	hashmap_add(&answer->row_index, hash, number);
 }
 
-static void add_totals(struct question_answer *answer, const struct bucket_totals *totals,
+static void add_totals(struct answer *answer, const struct bucket_totals *totals,
 		       struct bucket_totals *sum)
 {
 	sum->lost[answer->question.event] += totals->lost[answer->question.event];
@@ -135,7 +136,7 @@ static void add_totals(struct question_answer *answer, const struct bucket_total
 		sum->rate_hz = totals->rate_hz;
 }
 
-static void collect_rows(struct question_answer *answer, const struct question *question,
+static void collect_rows(struct answer *answer, const struct question *question,
 			 const struct bucket_window *window, struct bucket_totals *totals)
 {
 	const struct question_sources *sources = &answer->sources;
@@ -187,7 +188,7 @@ static int address_is_new(struct hashmap *seen, const uint64_t *addresses, uint6
 }
 
 /* All different addresses of the rows' stacks. Owned (free). */
-static uint64_t *collect_addresses(const struct question_answer *answer, size_t *count)
+static uint64_t *collect_addresses(const struct answer *answer, size_t *count)
 {
 	const struct stack_table *stacks = answer->sources.stacks;
 	_cleanup_free_ uint8_t *visited = memory_new(stack_table_limit(stacks) + 1);
@@ -219,7 +220,7 @@ static uint64_t *collect_addresses(const struct question_answer *answer, size_t 
 
 /* Maps from the tables' numbers to the profile's; HASHMAP_NONE: not there yet. */
 struct translation {
-	struct question_answer *answer;
+	struct answer *answer;
 	uint32_t *nodes;
 	uint32_t *threads;
 	uint32_t *processes;
@@ -325,7 +326,7 @@ static uint32_t translate_thread(struct translation *translation, uint32_t numbe
 	return translation->threads[number];
 }
 
-static void fill_profile(struct question_answer *answer)
+static void fill_profile(struct answer *answer)
 {
 	struct process_table *processes = answer->sources.processes;
 	_cleanup_free_ uint32_t *node_map = new_map(stack_table_limit(answer->sources.stacks));
@@ -349,8 +350,8 @@ static void fill_profile(struct question_answer *answer)
 
 static void on_named(void *context)
 {
-	struct question_answer *answer = context;
-	question_done *done = answer->done;
+	struct answer *answer = context;
+	answer_done *done = answer->done;
 	void *done_context = answer->context;
 
 	fill_profile(answer);
@@ -365,7 +366,7 @@ static uint64_t wall_time(uint64_t boot_ns)
 	return boot_ns + (clock_wall_ns() - clock_boot_ns());
 }
 
-static void describe_window(struct question_answer *answer, const struct question *question,
+static void describe_window(struct answer *answer, const struct question *question,
 			    const struct bucket_window *covered, const struct bucket_totals *totals)
 {
 	struct profile *profile = answer->profile;
@@ -389,9 +390,8 @@ static void describe_window(struct question_answer *answer, const struct questio
 	profile->taken = kept + profile_lost(profile);
 }
 
-static struct question_answer *answer_silence(struct question_answer *answer,
-					      const struct question *question,
-					      const struct bucket_totals *totals)
+static struct answer *answer_silence(struct answer *answer, const struct question *question,
+				     const struct bucket_totals *totals)
 {
 	_cleanup_free_ char *cause = silence_explain(&answer->sources, question,
 						     totals ? totals->lost[question->event] : 0);
@@ -401,11 +401,10 @@ static struct question_answer *answer_silence(struct question_answer *answer,
 	return NULL;
 }
 
-struct question_answer *question_ask(const struct question_sources *sources,
-				     const struct question *question, question_done *done,
-				     void *context)
+struct answer *answer_start(const struct question_sources *sources, const struct question *question,
+			    answer_done *done, void *context)
 {
-	struct question_answer *answer = memory_new(sizeof(*answer));
+	struct answer *answer = memory_new(sizeof(*answer));
 	struct bucket_window covered = {question->from_ns, question->to_ns};
 	struct bucket_totals totals = {0};
 	size_t count;
@@ -431,7 +430,7 @@ struct question_answer *question_ask(const struct question_sources *sources,
 	return answer;
 }
 
-void question_cancel(struct question_answer *answer)
+void answer_cancel(struct answer *answer)
 {
 	if (!answer)
 		return;

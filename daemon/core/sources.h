@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that the control protocol's methods work on, in one bundle: filled in once by the
+ * core, handed to the handlers and to the status report.
+ */
+#ifndef FLAME_DAEMON_CORE_SOURCES_H
+#define FLAME_DAEMON_CORE_SOURCES_H
+
+#include <stdint.h>
+
+#include "daemon/core/question.h"
+
+struct module_table;
+struct options;
+struct pipeline;
+struct reader_client;
+struct self_usage;
+
+/* All borrowed; valid until the core ends. */
+struct sources {
+	struct question_sources question;
+	struct pipeline *pipeline;
+	struct module_table *modules;
+	struct reader_client *reader;
+	const struct options *options;
+	const struct self_usage *usage;
+	uint64_t started_ns; /* boot time */
+	uint32_t cpu_count;
+	int hardware_cycles; /* the event is cycles, not the CPU clock */
+	int mapping_lookup;  /* the kernel programs find mappings themselves */
+};
+
+#endif
