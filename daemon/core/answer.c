@@ -11,6 +11,7 @@
 #include "daemon/core/question.h"
 #include "daemon/core/silence.h"
 #include "daemon/core/symbolizer.h"
+#include "daemon/core/target_table.h"
 
 enum { NOT_JUDGED, WANTED, NOT_WANTED };
 

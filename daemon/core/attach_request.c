@@ -10,6 +10,7 @@
 #include "daemon/core/request.h"
 #include "daemon/core/self_usage.h"
 #include "daemon/core/sources.h"
+#include "daemon/core/target_table.h"
 #include "daemon/options.h"
 
 /* An attach that waits until the kernel samples as it says. */

@@ -22,6 +22,7 @@
 #include "daemon/core/self_usage.h"
 #include "daemon/core/sources.h"
 #include "daemon/core/symbolizer.h"
+#include "daemon/core/target_table.h"
 #include "daemon/options.h"
 
 /* Everything that the core consists of; what stands below uses what stands above it. */

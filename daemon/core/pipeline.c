@@ -8,7 +8,7 @@
 #include "common/frame.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/module_table.h"
-#include "daemon/core/target.h"
+#include "daemon/core/target_table.h"
 
 /* Attempts to find a moment in which no sample is under way. */
 #define LEDGER_TRIES 8

@@ -7,6 +7,7 @@
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
 #include "daemon/core/status.h"
+#include "daemon/core/target_table.h"
 
 #define MAX_SUBSCRIPTIONS 64
 

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "daemon/core/question.h"
+#include "daemon/core/target_table.h"
 
 static char *describe(const struct target_selector *selector)
 {

@@ -11,6 +11,7 @@
 #include "daemon/core/reader_client.h"
 #include "daemon/core/self_usage.h"
 #include "daemon/core/sources.h"
+#include "daemon/core/target_table.h"
 #include "daemon/options.h"
 
 static json_t *to_json(uint64_t value)

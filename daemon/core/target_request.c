@@ -8,6 +8,7 @@
 #include "daemon/core/pipeline.h"
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
+#include "daemon/core/target_table.h"
 
 static double overhead_percent(const struct target *target)
 {
