@@ -382,6 +382,8 @@ static void describe_window(struct answer *answer, const struct question *questi
 		wall_time(covered->from_ns),
 		wall_time(covered->to_ns < now_ns ? covered->to_ns : now_ns)};
 	profile->rate_hz = totals->rate_hz;
+	if (totals->rate_hz)
+		profile->interval = (double)NS_PER_SECOND / totals->rate_hz;
 	if (totals->weight_ns)
 		profile->cost_percent = 100.0 * (double)totals->cost_ns / (double)totals->weight_ns;
 	for (uint32_t i = 0; i < answer->row_count; i++)
