@@ -3,8 +3,8 @@
  * What crosses between the kernel programs and the core: the records in the ring buffer, the
  * counters, and the maps that say who is profiled. Included by both sides; fixed-width types only.
  *
- * Ring buffer "records": variable-size records, each begins with struct record_header. Samples are
- * sent without a wake-up, all others with one. Arrays of frames are leaf first.
+ * Ring buffer "records": variable-size records, each begins with struct record_header. Modules are
+ * sent with a wake-up, all others without. Arrays of frames are leaf first.
  */
 #ifndef FLAME_BPF_RECORD_H
 #define FLAME_BPF_RECORD_H
@@ -102,7 +102,7 @@ struct record_module {
 	__u32 pid;
 	__u32 module;      /* its number: frame_module() of the frames in it */
 	__u32 path_length; /* 0: not known */
-	__u32 reserved;
+	__u32 filesystem;  /* magic number of the file system's kind, as in statfs() */
 	char path
 		[RECORD_PATH_BYTES]; /* seen from the root of the mount the file is on, not terminated */
 };
@@ -139,6 +139,7 @@ struct profiled {
 enum profiled_flag {
 	PROFILED_FOLLOW = 1, /* children become profiled when they are forked */
 	PROFILED_NOT = 2, /* "names": looked at and not wanted; "processes": never (the daemon) */
+	PROFILED_EXITED = 4, /* "processes": RECORD_EXIT was sent; set by the kernel program */
 };
 
 /* The one entry of the memory-mapped array "settings"; written by the core at any time. */

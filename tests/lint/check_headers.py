@@ -6,6 +6,7 @@
 
 Files of the project that are programs or headers begin with their licence.
 """
+import functools
 import os
 import re
 import subprocess
@@ -55,13 +56,25 @@ def check_comments(path):
 
 def check_alone(path, compiler):
     is_kernel = path.endswith(".bpf.h")
-    command = ["clang", "-target", "bpf", "-O2", "-D__TARGET_ARCH_x86"] if is_kernel else compiler + ["-D_GNU_SOURCE"]
+    command = kernel_command(compiler) if is_kernel else compiler + ["-D_GNU_SOURCE"]
     # A second inclusion shows a missing guard; the declaration keeps the unit from being empty.
     unit = f'#include "{path}"\n#include "{path}"\nextern int compiled_alone;\n'
     command = command + ["-std=gnu17" if is_kernel else "-std=c17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I.", "-x", "c", "-"]
     done = subprocess.run(command, input=unit, cwd=ROOT, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         yield f"{path}: does not compile alone:\n{done.stderr}"
+
+
+@functools.cache
+def multiarch(*compiler):
+    done = subprocess.run([*compiler, "-print-multiarch"], text=True, capture_output=True, check=True)
+    return done.stdout.strip()
+
+
+def kernel_command(compiler):
+    """As in bpf/meson.build."""
+    return ["clang", "-target", "bpf", "-O2", "-ffreestanding", "-D__TARGET_ARCH_x86", "-Wno-unused-parameter",
+            "-Wno-gnu-variable-sized-type-not-at-end", "-I", f"/usr/include/{multiarch(*compiler)}"]
 
 
 def main():

@@ -42,8 +42,8 @@ FENCES = [
     ("libiberty/*", ["daemon/elf/demangle.*"]),
     ("demangle.h", ["daemon/elf/demangle.*"]),
     ("seccomp.h", ["daemon/elf/sandbox.*", "daemon/broker/*"]),
-    ("sys/capability.h", ["daemon/broker/*", "daemon/main.c"]),
-    ("systemd/*", ["daemon/broker/*", "daemon/main.c"]),
+    ("sys/capability.h", ["daemon/broker/*"]),
+    ("systemd/*", ["daemon/broker/*", "daemon/listener.c"]),
     ("linux/landlock.h", ["daemon/elf/sandbox.*"]),
 ]
 

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Who a task is: its process's start time, owner and cgroup; and whether it is profiled:
+ * selection_of(). The fields are read directly from the task at hand, which the kernel vouches for.
+ */
+#ifndef FLAME_BPF_IDENTITY_BPF_H
+#define FLAME_BPF_IDENTITY_BPF_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/kernel_types.bpf.h"
+#include "bpf/maps.bpf.h"
+
+#define CGROUP_LEVELS 16 /* of ancestors that are looked up */
+#define KEEP_ALL      0xffffffffU
+
+/* What applies to a process. */
+struct selection {
+	__u32 keep; /* share of the events, of KEEP_ALL; 0: not profiled */
+	__u32 target;
+	__u32 is_pending; /* the core has to decide */
+};
+
+struct owner {
+	__u32 uid;
+	__u32 gid;
+};
+
+static inline __u64 mm_flags(const struct mm_struct *mm)
+{
+	const struct mm_struct___bitmap *bitmap = (const void *)mm;
+
+	if (bpf_core_field_exists(bitmap->flags.__mm_flags))
+		return BPF_CORE_READ(bitmap, flags.__mm_flags[0]);
+	return BPF_CORE_READ(mm, flags);
+}
+
+/* The one user that may look into the task as ptrace() would allow it, or RECORD_NO_OWNER twice. */
+static inline struct owner owner_of(const struct task_struct *task)
+{
+	struct owner nobody = {RECORD_NO_OWNER, RECORD_NO_OWNER};
+	const struct cred *cred = task->real_cred;
+	const struct mm_struct *mm = task->mm;
+	__u64 capabilities = 0;
+
+	if (!mm || (mm_flags(mm) & DUMPABLE_MASK) != DUMPABLE_BY_OWNER)
+		return nobody;
+	bpf_probe_read_kernel(&capabilities, sizeof(capabilities), &cred->cap_permitted);
+	if (capabilities)
+		return nobody;
+
+	__u32 uid = cred->uid.val, gid = cred->gid.val;
+
+	if (cred->euid.val != uid || cred->suid.val != uid || cred->fsuid.val != uid ||
+	    cred->egid.val != gid || cred->sgid.val != gid || cred->fsgid.val != gid)
+		return nobody;
+	return (struct owner){uid, gid};
+}
+
+static inline __u64 cgroup_id_of(const struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+/* Whether entry is about the process that started then, and not an earlier one of the same pid. */
+static inline int profiled_is(const struct profiled *entry, __u64 start_time_ns)
+{
+	return !entry->start_time_ns ||
+	       entry->start_time_ns / START_TIME_TICK_NS == start_time_ns / START_TIME_TICK_NS;
+}
+
+static inline void selection_add(struct selection *selection, const struct profiled *entry)
+{
+	if (entry->keep > selection->keep) {
+		selection->keep = entry->keep;
+		selection->target = entry->target;
+	}
+}
+
+/* Of the cgroups that the current task is in, nearest last. */
+static inline void selection_add_cgroups(struct selection *selection)
+{
+	for (int level = 0; level < CGROUP_LEVELS; level++) {
+		__u64 id = bpf_get_current_ancestor_cgroup_id(level);
+
+		if (!id)
+			return;
+
+		const struct profiled *entry = bpf_map_lookup_elem(&cgroups, &id);
+
+		if (entry)
+			selection_add(selection, entry);
+	}
+}
+
+/* Whether the current task, of process (pid, start_time_ns), is profiled. */
+static inline struct selection selection_of(const struct task_struct *task, __u32 pid,
+					    __u64 start_time_ns,
+					    const struct sampler_settings *knobs)
+{
+	struct selection selection = {0, 0, 0};
+	const struct profiled *entry;
+
+	if (knobs->all.keep)
+		selection_add(&selection, &knobs->all);
+	/* A kernel thread runs no program: it is part of the whole host, and of nothing else. */
+	if (task->flags & PF_KTHREAD)
+		return selection;
+	entry = bpf_map_lookup_elem(&processes, &pid);
+	if (entry && profiled_is(entry, start_time_ns)) {
+		if (entry->flags & PROFILED_NOT)
+			return (struct selection){0, 0, 0};
+		selection_add(&selection, entry);
+	}
+	if (knobs->match_cgroups)
+		selection_add_cgroups(&selection);
+	if (knobs->match_names) {
+		char name[RECORD_NAME_BYTES] = {0};
+
+		bpf_probe_read_kernel(name, sizeof(name), task->group_leader->comm);
+		entry = bpf_map_lookup_elem(&names, name);
+		if (!entry)
+			selection.is_pending = !selection.keep;
+		else if (!(entry->flags & PROFILED_NOT))
+			selection_add(&selection, entry);
+	}
+	return selection;
+}
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Which file, and where in it, a pc belongs to: mapping_find(). The program descends the process's
+ * own tree of mappings (a maple tree, Linux 6.1 and later) by reading kernel memory, without a
+ * lock: it works in any context and can neither block nor fault. A node that was replaced
+ * meanwhile says so, and the descent starts again. Files are numbered here, by what identifies
+ * them, and announced to user space once.
+ */
+#ifndef FLAME_BPF_MAPPING_BPF_H
+#define FLAME_BPF_MAPPING_BPF_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/kernel_types.bpf.h"
+#include "bpf/scratch.bpf.h"
+
+#define TREE_STEPS 16 /* nodes read for one pc, restarts included; 5 levels hold 40 000 mappings */
+#define PATH_STEPS 32 /* directories and mounts above a file */
+
+/* Results of the look-up that are no mapping. */
+enum {
+	MAPPING_UNMAPPED = -1,       /* nothing there */
+	MAPPING_NOT_EXECUTABLE = -2, /* data */
+	MAPPING_BROKEN = -3,         /* the tree could not be read */
+};
+
+enum { TREE_DEEPER = 1, TREE_DEAD = 2 };
+
+__u32 next_module __weak = MODULE_FIRST_FILE;
+
+/* Read the node that scratch->entry refers to and move on to its entry for pc. */
+__weak __noinline int mapping_tree_step(__u32 slot, __u64 pc)
+{
+	struct scratch *scratch = scratch_get(slot);
+	__u32 pivots, first_pivot, first_slot, i;
+
+	if (!scratch)
+		return MAPPING_BROKEN;
+
+	__u64 node = scratch->entry & ~MAPLE_NODE_MASK;
+	__u32 type = (scratch->entry >> MAPLE_TYPE_SHIFT) & MAPLE_TYPE_MASK;
+
+	if (bpf_probe_read_kernel(scratch->node, MAPLE_NODE_BYTES, (void *)node))
+		return MAPPING_BROKEN;
+	/* The first word leads to the parent; a node that was replaced refers to itself. */
+	if ((scratch->node[0] & ~MAPLE_NODE_MASK) == node)
+		return TREE_DEAD;
+	if (type == MAPLE_ARANGE_64) {
+		first_pivot = bpf_core_field_offset(struct maple_arange_64, pivot) / 8;
+		first_slot = bpf_core_field_offset(struct maple_arange_64, slot) / 8;
+	} else if (type == MAPLE_RANGE_64 || type == MAPLE_LEAF_64) {
+		first_pivot = bpf_core_field_offset(struct maple_range_64, pivot) / 8;
+		first_slot = bpf_core_field_offset(struct maple_range_64, slot) / 8;
+	} else {
+		return MAPPING_BROKEN;
+	}
+	pivots = first_slot - first_pivot;
+	for (i = 0; i < 16; i++) {
+		if (i >= pivots)
+			break;
+		__u64 pivot = scratch->node[(first_pivot + i) & 31];
+		/* Behind the last pivot in use there are zeros: its slot goes up to the end. */
+		if (pivot >= pc || (!pivot && i))
+			break;
+	}
+	scratch->entry = scratch->node[(first_slot + i) & 31];
+	return type == MAPLE_LEAF_64 ? 0 : TREE_DEEPER;
+}
+
+/* Put one more name before the path that is being built; non-zero when the root was reached. */
+__weak __noinline int mapping_path_step(__u32 slot)
+{
+	struct scratch *scratch = scratch_get(slot);
+
+	if (!scratch)
+		return 1;
+
+	struct path_walk *walk = &scratch->path;
+	struct dentry *dentry = (struct dentry *)walk->dentry;
+	struct mount *mount = (struct mount *)walk->mount;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
+		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+		if (above == mount || !above)
+			return 1;
+		walk->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = (__u64)above;
+		return 0;
+	}
+
+	__u32 length = BPF_CORE_READ(dentry, d_name.len) & 255;
+	__u32 at = walk->at & (2 * RECORD_PATH_BYTES - 1);
+
+	if (!length || at < length + 1 || at > RECORD_PATH_BYTES) {
+		walk->at = RECORD_PATH_BYTES; /* too long, or no name: better no path than half */
+		return 1;
+	}
+	at -= length;
+	bpf_probe_read_kernel(&walk->path[at & (RECORD_PATH_BYTES - 1)], length,
+			      BPF_CORE_READ(dentry, d_name.name));
+	at--;
+	walk->path[at & (RECORD_PATH_BYTES - 1)] = '/';
+	walk->at = at;
+	walk->dentry = (__u64)parent;
+	return 0;
+}
+
+/* Write the path of scratch->file into scratch->path. */
+__weak __noinline int mapping_path(__u32 slot)
+{
+	struct scratch *scratch = scratch_get(slot);
+
+	if (!scratch)
+		return 0;
+
+	struct file *file = (struct file *)scratch->file;
+	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
+	struct path_walk *walk = &scratch->path;
+
+	walk->at = RECORD_PATH_BYTES;
+	walk->dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	walk->mount = (__u64)mount - bpf_core_field_offset(struct mount, mnt);
+	for (__u32 i = 0; i < PATH_STEPS; i++) {
+		if (mapping_path_step(slot))
+			return 0;
+	}
+	walk->at = RECORD_PATH_BYTES;
+	return 0;
+}
+
+/* Give the file of scratch->key a number and announce it. Returns the number, MODULE_NONE: none. */
+__weak __noinline int mapping_new_module(__u32 slot)
+{
+	struct scratch *scratch = scratch_get(slot);
+	struct record_module *record;
+	__u32 module, *known;
+
+	if (!scratch)
+		return MODULE_NONE;
+	/* First the record: a module that user space never hears of could not be named. */
+	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	if (!record) {
+		count(KERNEL_COUNTER_LOST_RECORDS);
+		count(KERNEL_COUNTER_MODULES_FULL);
+		return MODULE_NONE;
+	}
+	module = __sync_fetch_and_add(&next_module, 1);
+	if (module > MODULE_LAST_FILE) {
+		next_module = MODULE_LAST_FILE + 1;
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		count(KERNEL_COUNTER_MODULES_FULL);
+		return MODULE_NONE;
+	}
+	if (bpf_map_update_elem(&modules, &scratch->key, &module, BPF_NOEXIST)) {
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		/* Another CPU may have been faster. */
+		known = bpf_map_lookup_elem(&modules, &scratch->key);
+		if (known)
+			return *known;
+		count(KERNEL_COUNTER_MODULES_FULL);
+		return MODULE_NONE;
+	}
+	mapping_path(slot);
+
+	struct file *file = (struct file *)scratch->file;
+	__u32 at = scratch->path.at;
+
+	if (at > RECORD_PATH_BYTES)
+		at = RECORD_PATH_BYTES;
+	record->header.type = RECORD_MODULE;
+	record->header.size = sizeof(*record);
+	record->key = scratch->key;
+	record->start_time_ns = scratch->start_time_ns;
+	record->start = scratch->found.start;
+	record->end = scratch->found.end;
+	record->file_offset = scratch->found.offset;
+	record->pid = scratch->pid;
+	record->module = module;
+	record->path_length = RECORD_PATH_BYTES - at;
+	record->filesystem = (__u32)BPF_CORE_READ(file, f_inode, i_sb, s_magic);
+	bpf_probe_read_kernel(record->path, RECORD_PATH_BYTES, &scratch->path.path[at]);
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+	return module;
+}
+
+static inline void module_key_read(struct module_key *key, struct inode *inode)
+{
+	key->inode = BPF_CORE_READ(inode, i_ino);
+	key->size = (__u64)BPF_CORE_READ(inode, i_size);
+	key->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (bpf_core_field_exists(inode->i_mtime_sec)) {
+		key->mtime_s = BPF_CORE_READ(inode, i_mtime_sec);
+		key->mtime_ns = BPF_CORE_READ(inode, i_mtime_nsec);
+	} else if (bpf_core_field_exists(((struct inode___hidden_mtime *)inode)->__i_mtime)) {
+		struct inode___hidden_mtime *older = (void *)inode;
+
+		key->mtime_s = BPF_CORE_READ(older, __i_mtime.tv_sec);
+		key->mtime_ns = (__u32)BPF_CORE_READ(older, __i_mtime.tv_nsec);
+	} else {
+		struct inode___plain_mtime *older = (void *)inode;
+
+		key->mtime_s = BPF_CORE_READ(older, i_mtime.tv_sec);
+		key->mtime_ns = (__u32)BPF_CORE_READ(older, i_mtime.tv_nsec);
+	}
+}
+
+/* Fill scratch->found from a struct vm_area_struct; 0, or why it is no mapping of code at pc. */
+__weak __noinline int mapping_read(__u32 slot, __u64 pc, __u64 address)
+{
+	struct scratch *scratch = scratch_get(slot);
+	struct vm_area_struct *vma = (struct vm_area_struct *)address;
+	struct file *file;
+	__u32 *known;
+
+	if (!scratch)
+		return MAPPING_BROKEN;
+
+	struct mapping *found = &scratch->found;
+	struct mm_struct *mm = (struct mm_struct *)scratch->mm;
+
+	found->start = BPF_CORE_READ(vma, vm_start);
+	found->end = BPF_CORE_READ(vma, vm_end);
+	if (BPF_CORE_READ(vma, vm_mm) != mm)
+		return MAPPING_BROKEN;
+	if (pc < found->start || pc >= found->end)
+		return MAPPING_UNMAPPED;
+	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
+		return MAPPING_NOT_EXECUTABLE;
+	file = BPF_CORE_READ(vma, vm_file);
+	if (!file) {
+		int is_vdso = found->start == (__u64)BPF_CORE_READ(mm, context.vdso);
+
+		found->module = is_vdso ? MODULE_VDSO : MODULE_NONE;
+		found->offset = is_vdso ? 0 : found->start;
+		return 0;
+	}
+	found->offset = BPF_CORE_READ(vma, vm_pgoff) << PAGE_SHIFT;
+	module_key_read(&scratch->key, BPF_CORE_READ(file, f_inode));
+	/* The kernel frees a mapping while it is read: what was read counts only if it still is one. */
+	if (BPF_CORE_READ(vma, vm_start) != found->start || BPF_CORE_READ(vma, vm_file) != file ||
+	    BPF_CORE_READ(vma, vm_mm) != mm)
+		return MAPPING_BROKEN;
+	scratch->file = (__u64)file;
+	known = bpf_map_lookup_elem(&modules, &scratch->key);
+	found->module = known ? *known : (__u32)mapping_new_module(slot);
+	if (found->module == MODULE_NONE)
+		found->offset = found->start;
+	return 0;
+}
+
+static inline __u64 mapping_tree_root(const struct scratch *scratch)
+{
+	struct mm_struct *mm = (struct mm_struct *)scratch->mm;
+
+	return (__u64)BPF_CORE_READ(mm, mm_mt.ma_root);
+}
+
+/* Look pc up in the tree of mappings and fill scratch->found; 0, or why there is none. */
+__weak __noinline int mapping_descend(__u32 slot, __u64 pc)
+{
+	struct scratch *scratch = scratch_get(slot);
+
+	if (!scratch)
+		return MAPPING_BROKEN;
+	scratch->entry = mapping_tree_root(scratch);
+	for (__u32 i = 0; i < TREE_STEPS; i++) {
+		/* A tree of one entry holds it instead of a node. */
+		if (!(scratch->entry & ~MAPLE_NODE_MASK))
+			return MAPPING_UNMAPPED;
+		int step = mapping_tree_step(slot, pc);
+
+		if (!step) {
+			if (!scratch->entry)
+				return MAPPING_UNMAPPED;
+			return mapping_read(slot, pc, scratch->entry);
+		}
+		if (step == TREE_DEAD) {
+			count(KERNEL_COUNTER_MAPPING_DEAD);
+			scratch->entry = mapping_tree_root(scratch);
+		} else if (step < 0) {
+			break;
+		}
+	}
+	count(KERNEL_COUNTER_MAPPING_FAILED);
+	return MAPPING_BROKEN;
+}
+
+/*
+ * Find the executable mapping of pc in the process that mapping_start() was told. Returns its
+ * index in scratch->mappings, where it stays until SCRATCH_MAPPINGS others were found, or a
+ * negative number that says why there is none.
+ */
+__weak __noinline int mapping_find(__u32 slot, __u64 pc)
+{
+	struct scratch *scratch = scratch_get(slot);
+	__u32 i;
+	int error;
+
+	if (!scratch)
+		return MAPPING_BROKEN;
+	for (i = 0; i < SCRATCH_MAPPINGS; i++) {
+		/* Slots that were not filled are empty ranges. */
+		if (pc - scratch->mappings[i].start <
+		    scratch->mappings[i].end - scratch->mappings[i].start)
+			return (int)i;
+	}
+	error = mapping_descend(slot, pc);
+	if (error)
+		return error;
+	i = scratch->mapping_count++ % SCRATCH_MAPPINGS;
+	scratch->mappings[i] = scratch->found;
+	return (int)i;
+}
+
+/* Forget the mappings of the process before. */
+static inline void mapping_start(struct scratch *scratch, struct task_struct *task)
+{
+	scratch->mm = (__u64)task->mm;
+	scratch->mapping_count = 0;
+	for (__u32 i = 0; i < SCRATCH_MAPPINGS; i++)
+		scratch->mappings[i].start = scratch->mappings[i].end = 0;
+}
+
+/* The frame of pc in mapping. */
+static inline __u64 mapping_frame(const struct mapping *mapping, __u64 pc)
+{
+	__u64 offset = pc - mapping->start + mapping->offset;
+
+	return ((__u64)mapping->module << FRAME_OFFSET_BITS) | (offset & FRAME_OFFSET_MASK);
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The maps that all kernel programs share, and the counters. Each object file defines them weakly;
+ * linking the objects makes them one. What they hold for user space is described in record.h.
+ */
+#ifndef FLAME_BPF_MAPS_BPF_H
+#define FLAME_BPF_MAPS_BPF_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/record.h"
+#include "common/frame.h"
+
+#define MAX_PROCESSES    65536
+#define MAX_NAMES        8192
+#define MAX_CGROUPS      1024
+#define MAX_MODULES      32768
+#define FALLBACK_RECORDS (1 << 20) /* bytes; the broker sizes the ring buffer by the CPUs */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, FALLBACK_RECORDS);
+} records SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sampler_settings);
+} settings SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KERNEL_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PROCESSES);
+	__type(key, __u32);
+	__type(value, struct profiled);
+} processes SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_NAMES);
+	__type(key, char[RECORD_NAME_BYTES]);
+	__type(value, struct profiled);
+} names SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_CGROUPS);
+	__type(key, __u64);
+	__type(value, struct profiled);
+} cgroups SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_MODULES);
+	__type(key, struct module_key);
+	__type(value, __u32);
+} modules SEC(".maps") __weak;
+
+static inline void count(__u32 counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	/* Per CPU, but an interrupt may come in between. */
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
+static inline const struct sampler_settings *settings_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The processes that are profiled by their pid: children join when they are forked, and the core
+ * hears of fork, exec and exit.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/identity.bpf.h"
+
+/* Send what happened to the process of leader. */
+static inline void process_send(__u32 type, const struct task_struct *task,
+				const struct task_struct *parent, __u32 target)
+{
+	struct record_process *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	const struct task_struct *leader = task->group_leader;
+	struct owner owner;
+
+	if (!record) {
+		count(KERNEL_COUNTER_LOST_RECORDS);
+		return;
+	}
+	owner = owner_of(task);
+	record->header.type = type;
+	record->header.size = sizeof(*record);
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->start_time_ns = leader->start_boottime;
+	record->parent_start_time_ns = parent->group_leader->start_boottime;
+	record->cgroup_id = cgroup_id_of(task);
+	record->pid = (__u32)task->tgid;
+	record->parent_pid = (__u32)parent->tgid;
+	record->target = target;
+	record->owner_uid = owner.uid;
+	record->owner_gid = owner.gid;
+	record->reserved = 0;
+	bpf_probe_read_kernel(record->process_name, RECORD_NAME_BYTES, leader->comm);
+	/* The core looks often enough; waking it would cost a fork more than all of this. */
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+/* The entry of the process that task belongs to, when it is profiled by pid. */
+static inline struct profiled *process_find(const struct task_struct *task)
+{
+	__u32 pid = (__u32)task->tgid;
+	struct profiled *entry = bpf_map_lookup_elem(&processes, &pid);
+
+	if (!entry || (entry->flags & PROFILED_NOT) ||
+	    !profiled_is(entry, task->group_leader->start_boottime))
+		return NULL;
+	return entry;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	const struct profiled *entry;
+	struct profiled inherited;
+	__u32 pid = (__u32)child->tgid;
+
+	if (child->pid != child->tgid)
+		return 0; /* a thread */
+	entry = process_find(parent);
+	if (!entry || !(entry->flags & PROFILED_FOLLOW))
+		return 0;
+	inherited = *entry;
+	inherited.start_time_ns = child->start_boottime;
+	inherited.flags &= ~(__u32)PROFILED_EXITED;
+	if (bpf_map_update_elem(&processes, &pid, &inherited, BPF_ANY)) {
+		count(KERNEL_COUNTER_PROCESSES_FULL);
+		return 0;
+	}
+	process_send(RECORD_FORK, child, parent, inherited.target);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task)
+{
+	const struct profiled *entry = process_find(task);
+
+	if (entry)
+		process_send(RECORD_EXEC, task, task->real_parent, entry->target);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct profiled *entry = process_find(task);
+
+	if (!entry || task->signal->live.counter > 0)
+		return 0;
+	/* Two last threads may see each other gone. */
+	if (__sync_fetch_and_or(&entry->flags, PROFILED_EXITED) & PROFILED_EXITED)
+		return 0;
+	process_send(RECORD_EXIT, task, task->real_parent, entry->target);
+	return 0;
+}
+
+/* The process is gone for good: nothing more of it will be sampled, its pid may be used again. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+	__u32 pid = (__u32)task->pid;
+	const struct profiled *entry;
+
+	if (task->pid != task->tgid)
+		return 0;
+	entry = bpf_map_lookup_elem(&processes, &pid);
+	if (entry && profiled_is(entry, task->start_boottime))
+		bpf_map_delete_elem(&processes, &pid);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

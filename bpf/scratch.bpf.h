@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The working memory of a program: the sample it builds and the state of its walk, which would not
+ * fit on the stack of 512 bytes. One a CPU and a kind of program, because an interrupt may take a
+ * sample while a hook is at work. Global functions are given the slot number and find it again by
+ * themselves: they are verified one by one, and could not be told that a pointer is good.
+ */
+#ifndef FLAME_BPF_SCRATCH_BPF_H
+#define FLAME_BPF_SCRATCH_BPF_H
+
+#include "bpf/maps.bpf.h"
+
+#define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
+#define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
+#define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
+
+enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_HOOK, SCRATCH_COUNT };
+
+/* An executable mapping of the process at hand: file offset = pc - start + offset. */
+struct mapping {
+	__u64 start;
+	__u64 end;
+	__u64 offset; /* bytes; for code that is no file's the address itself */
+	__u32 module; /* MODULE_NONE: no file's */
+	__u32 reserved;
+};
+
+/* The way from a file's name up to the root. */
+struct path_walk {
+	__u64 dentry;
+	__u64 mount; /* struct mount */
+	__u32 at;    /* the path so far is path[at] to path[RECORD_PATH_BYTES] */
+	__u32 reserved;
+	char path[SCRATCH_PATH]; /* the second half only makes every read of a name fit */
+};
+
+struct scratch {
+	struct record_sample sample;
+	__u64 frames[SCRATCH_FRAMES]; /* of the sample, directly behind it */
+
+	__u64 mm;
+	__u64 start_time_ns; /* of the process */
+	__u32 pid;
+
+	__u32 mapping_count; /* ever added; the last SCRATCH_MAPPINGS are there */
+	struct mapping mappings[SCRATCH_MAPPINGS];
+	struct mapping found; /* by the look-up in the mapping tree */
+
+	struct module_key key;
+	__u64 file;
+	__u64 node[32]; /* of the mapping tree */
+	__u64 entry;    /* reference to the node to read next */
+	struct path_walk path;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_COUNT);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps") __weak;
+
+static inline struct scratch *scratch_get(__u32 slot)
+{
+	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+#endif
