@@ -18,7 +18,7 @@ enum broker_request_type {
 	BROKER_HELLO,    /* not a request: serial 0 */
 	BROKER_READY,    /* tell systemd that the socket accepts */
 	BROKER_SET_RATE, /* value: events per second on each CPU, 0: none; re-reads online CPUs */
-	BROKER_OPEN_MODULE,  /* pid, start_time_ns, start, end, inode, path -> the mapped file */
+	BROKER_OPEN_MODULE,  /* everything that struct record_module tells -> the mapped file */
 	BROKER_OPEN_IN_ROOT, /* pid, start_time_ns, path -> regular file under that process's root */
 	BROKER_OPEN_PROC, /* pid, start_time_ns (0: do not compare), value: enum broker_proc_file */
 	BROKER_OPEN_KALLSYMS,
@@ -42,7 +42,10 @@ struct broker_request {
 	uint64_t start_time_ns;
 	uint64_t start;
 	uint64_t end;
-	uint64_t inode;
+	uint64_t inode; /* with size and mtime_s: what the file must be */
+	uint64_t size;
+	int64_t mtime_s;
+	uint64_t filesystem; /* its magic number; FUSE is refused, it can keep one waiting */
 	uint64_t value;
 	char path[BROKER_PATH_BYTES];
 };

@@ -310,6 +310,9 @@ void module_table_add(struct module_table *table, const struct record_module *re
 		.start = record->start,
 		.end = record->end,
 		.inode = record->key.inode,
+		.size = record->key.size,
+		.mtime_s = record->key.mtime_s,
+		.filesystem = record->filesystem,
 	};
 
 	/* One that is there already was announced again because its first record was doubtful. */

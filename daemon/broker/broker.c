@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/broker/broker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd_message.h"
+#include "common/log.h"
+#include "daemon/broker/broker_message.h"
+#include "daemon/broker/cpu_events.h"
+#include "daemon/broker/handles.h"
+#include "daemon/broker/privileges.h"
+#include "daemon/broker/programs.h"
+#include "daemon/broker/spawner.h"
+
+/* How long the core may take to end after SIGTERM. */
+#define CORE_GRACE_MS 500
+
+struct broker {
+	const struct broker_setup *setup;
+	struct programs *programs;
+	struct cpu_events *events;
+};
+
+static int on_ready(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)broker;
+	(void)request;
+	(void)fd;
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int on_set_rate(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)fd;
+	return cpu_events_set_rate(broker->events, request->value);
+}
+
+static int on_start_reader(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)request;
+	return spawner_request(broker->setup->spawner, fd);
+}
+
+#define OPENER(name)                                                                               \
+	static int on_##name(struct broker *broker, const struct broker_request *request, int *fd) \
+	{                                                                                          \
+		(void)broker;                                                                      \
+		return handles_##name(request, fd);                                                \
+	}
+OPENER(open_module)
+OPENER(open_in_root)
+OPENER(open_proc)
+OPENER(open_kallsyms)
+
+/* What to do for each request; a descriptor in *fd goes out with the reply. */
+static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
+						   const struct broker_request *request,
+						   int *fd) = {
+	[BROKER_READY] = on_ready,
+	[BROKER_SET_RATE] = on_set_rate,
+	[BROKER_OPEN_MODULE] = on_open_module,
+	[BROKER_OPEN_IN_ROOT] = on_open_in_root,
+	[BROKER_OPEN_PROC] = on_open_proc,
+	[BROKER_OPEN_KALLSYMS] = on_open_kallsyms,
+	[BROKER_START_READER] = on_start_reader,
+};
+
+/* Answer one request. Errors: -EPIPE when the core is gone; what sending gave. */
+static int answer(struct broker *broker)
+{
+	_cleanup_close_ int fd = -1;
+	struct broker_request request;
+	struct broker_reply reply = {0};
+	size_t fd_count = 0;
+	ssize_t length = fd_message_receive(broker->setup->core_socket, &request, sizeof(request),
+					    NULL, &fd_count);
+
+	if (length <= 0)
+		return length ? (int)length : -EPIPE;
+	if ((size_t)length != sizeof(request))
+		return -EBADMSG;
+	reply.type = request.type;
+	reply.serial = request.serial;
+	if (request.type >= BROKER_REQUEST_COUNT || !handlers[request.type])
+		reply.error = -ENOSYS;
+	else
+		reply.error = handlers[request.type](broker, &request, &fd);
+	reply.fd_count = fd >= 0;
+	return fd_message_send(broker->setup->core_socket, &reply, sizeof(reply), &fd,
+			       reply.fd_count);
+}
+
+static int send_hello(const struct broker *broker, int cpu_count)
+{
+	struct broker_hello hello = {
+		.reply = {.type = BROKER_HELLO, .fd_count = BROKER_FD_COUNT},
+		.hardware_cycles = (uint32_t)cpu_events_are_cycles(broker->events),
+		.mapping_lookup = 1,
+		.cpu_count = (uint32_t)cpu_count,
+	};
+	int fds[BROKER_FD_COUNT];
+
+	programs_get_fds(broker->programs, fds);
+	return fd_message_send(broker->setup->core_socket, &hello, sizeof(hello), fds,
+			       BROKER_FD_COUNT);
+}
+
+/* Look for children that ended; -ECHILD when one of them is needed. */
+static int reap(const struct broker *broker)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		const char *name = pid == broker->setup->core_pid       ? "core"
+				   : pid == broker->setup->spawner->pid ? "elf reader's parent"
+									: NULL;
+
+		if (!name)
+			continue;
+		if (WIFSIGNALED(status))
+			log_error("the %s was killed signal=%d", name, WTERMSIG(status));
+		else
+			log_error("the %s ended status=%d", name, WEXITSTATUS(status));
+		return -ECHILD;
+	}
+	return 0;
+}
+
+/* Returns 1 to stop, 0 to go on. */
+static int on_signal(const struct broker *broker)
+{
+	struct signalfd_siginfo signal_info;
+
+	if (read(broker->setup->signal_fd, &signal_info, sizeof(signal_info)) !=
+	    sizeof(signal_info))
+		return 0;
+	if (signal_info.ssi_signo != SIGCHLD)
+		return 1;
+	return reap(broker);
+}
+
+/* Let the core end by itself, but not for long. */
+static void stop_core(pid_t core)
+{
+	uint64_t end_ns = clock_boot_ns() + CORE_GRACE_MS * NS_PER_MS;
+	struct timespec pause = {.tv_nsec = (long)(5 * NS_PER_MS)};
+
+	kill(core, SIGTERM);
+	while (waitpid(core, NULL, WNOHANG) == 0) {
+		if (clock_boot_ns() > end_ns && kill(core, SIGKILL))
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int serve(struct broker *broker)
+{
+	struct pollfd sources[] = {
+		{.fd = broker->setup->core_socket, .events = POLLIN},
+		{.fd = broker->setup->signal_fd, .events = POLLIN},
+	};
+
+	for (;;) {
+		int error = 0;
+
+		if (poll(sources, ARRAY_SIZE(sources), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		/* Signals first: the core that ended says why, its socket only that it did. */
+		if (sources[1].revents)
+			error = on_signal(broker);
+		else if (sources[0].revents)
+			error = answer(broker);
+		if (error > 0)
+			return 0;
+		if (error == -EPIPE || error == -ECONNRESET)
+			sources[0].fd = -1; /* its SIGCHLD is on the way */
+		else if (error)
+			return error;
+	}
+}
+
+int broker_run(const struct broker_setup *setup)
+{
+	_cleanup_(programs_closep) struct programs *programs = NULL;
+	_cleanup_(cpu_events_freep) struct cpu_events *events = NULL;
+	struct broker broker = {.setup = setup};
+	int cpu_count = libbpf_num_possible_cpus();
+	int error = privileges_keep_broker(setup->user);
+
+	if (error) {
+		log_error_errno(error, "cannot give up root");
+		return error;
+	}
+	if (cpu_count < 0)
+		return cpu_count;
+	error = programs_open(cpu_count, &programs);
+	if (error) {
+		log_error_errno(error, "cannot load the kernel programs");
+		return error;
+	}
+	events = cpu_events_new(cpu_count, programs_get_cpu_fd(programs));
+	broker.programs = programs;
+	broker.events = events;
+	log_info("kernel programs loaded event=%s cpus=%d",
+		 cpu_events_are_cycles(events) ? "cycles" : "cpu-clock", cpu_count);
+	error = send_hello(&broker, cpu_count);
+	if (!error)
+		error = serve(&broker);
+	if (error) {
+		log_error_errno(error, "stopping");
+		return error;
+	}
+	sd_notify(0, "STOPPING=1");
+	stop_core(setup->core_pid);
+	return 0;
+}

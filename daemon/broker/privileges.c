@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/broker/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+/* libcap 2.66 knows them all; the kernel has had the last two since 5.8 and 5.9. */
+static const struct right {
+	cap_value_t value;
+	const char *name;
+	const char *purpose;
+	int is_kept; /* by the broker */
+} rights[] = {
+	{CAP_BPF, "CAP_BPF", "to load the sampling programs into the kernel", 1},
+	{CAP_PERFMON, "CAP_PERFMON", "to sample the processes of all users", 1},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to reach the files of other users' processes", 1},
+	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "to read programs that only others may read",
+	 1},
+	{CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE",
+	 "to open the very file that a process has mapped", 1},
+	{CAP_SYSLOG, "CAP_SYSLOG", "to read the addresses of kernel functions", 1},
+	{CAP_SETUID, "CAP_SETUID", "to give up root once it runs", 0},
+	{CAP_SETGID, "CAP_SETGID", "to give up root once it runs", 0},
+};
+
+static void free_capabilities(cap_t *capabilities)
+{
+	if (*capabilities)
+		cap_free(*capabilities);
+}
+
+#define _cleanup_capabilities_ _cleanup_(free_capabilities)
+
+int privileges_check(void)
+{
+	_cleanup_capabilities_ cap_t held = cap_get_proc();
+	int missing = 0;
+
+	if (!held)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+		cap_flag_value_t is_set = CAP_CLEAR;
+
+		if (!cap_get_flag(held, rights[i].value, CAP_EFFECTIVE, &is_set) &&
+		    is_set == CAP_SET)
+			continue;
+		if (!missing++)
+			fputs("flamed: not permitted; run it as root, or through systemd. "
+			      "Missing:\n",
+			      stderr);
+		fprintf(stderr, "  %s %s\n", rights[i].name, rights[i].purpose);
+	}
+	return !missing;
+}
+
+int privileges_find_user(const char *name, struct privileges_user *user)
+{
+	static const char *const defaults[] = {"flamed", "nobody"};
+	const char *const *names = name ? &name : defaults;
+	size_t count = name ? 1 : ARRAY_SIZE(defaults);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct passwd *entry = getpwnam(names[i]);
+
+		if (!entry)
+			continue;
+		*user = (struct privileges_user){names[i], entry->pw_uid, entry->pw_gid};
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int become_user(const struct privileges_user *user)
+{
+	if (setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) ||
+	    setresuid(user->uid, user->uid, user->uid))
+		return -errno;
+	return 0;
+}
+
+/* Hold exactly these, as permitted and effective. */
+static int set_capabilities(const cap_value_t *values, int count)
+{
+	_cleanup_capabilities_ cap_t wanted = cap_init();
+
+	if (!wanted)
+		return -errno;
+	if (count && (cap_set_flag(wanted, CAP_PERMITTED, count, values, CAP_SET) ||
+		      cap_set_flag(wanted, CAP_EFFECTIVE, count, values, CAP_SET)))
+		return -errno;
+	return cap_set_proc(wanted) ? -errno : 0;
+}
+
+int privileges_drop_all(const struct privileges_user *user, const char *name)
+{
+	pid_t parent = getppid();
+	int error = become_user(user);
+
+	if (!error)
+		error = set_capabilities(NULL, 0);
+	if (error)
+		return error;
+	/* After the change of user, which would forget the first and allow the last. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_NAME, name) || prctl(PR_SET_DUMPABLE, 0))
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
+int privileges_keep_broker(const struct privileges_user *user)
+{
+	cap_value_t values[ARRAY_SIZE(rights)];
+	int count = 0, error;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+		if (rights[i].is_kept)
+			values[count++] = rights[i].value;
+	}
+	if (prctl(PR_SET_KEEPCAPS, 1))
+		return -errno;
+	error = become_user(user);
+	if (!error)
+		error = set_capabilities(values, count);
+	if (error)
+		return error;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0))
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rights of the processes: what flamed must be started with, what the broker keeps, and that
+ * the others keep nothing. Each right is listed with what it is for; docs/security.md says more.
+ */
+#ifndef FLAME_DAEMON_BROKER_PRIVILEGES_H
+#define FLAME_DAEMON_BROKER_PRIVILEGES_H
+
+#include <sys/types.h>
+
+#include "common/memory.h"
+
+struct privileges_user {
+	const char *name; /* Borrowed (from the argument, or a constant) */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Non-zero when every right is there; else writes what is missing, and why it is needed. */
+int privileges_check(void);
+
+/* Find the user by name, NULL: flamed or nobody. Errors: -ENOENT. */
+must_check int privileges_find_user(const char *name, struct privileges_user *user);
+
+/* Become user without any capability, for good; name is shown by ps(1); dies with the parent. */
+must_check int privileges_drop_all(const struct privileges_user *user, const char *name);
+
+/* Become user and keep what the broker needs. */
+must_check int privileges_keep_broker(const struct privileges_user *user);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/broker/programs.h"
+
+#include <errno.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "common/log.h"
+#include "daemon/broker/broker_message.h"
+
+/* Generated, and not by our rules. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#include "bpf/flame.skel.h"
+#pragma GCC diagnostic pop
+
+struct programs {
+	struct flame_bpf *skeleton;
+};
+
+static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	static const enum log_level levels[] = {
+		[LIBBPF_WARN] = LOG_LEVEL_WARN,
+		[LIBBPF_INFO] = LOG_LEVEL_DEBUG,
+		[LIBBPF_DEBUG] = LOG_LEVEL_DEBUG,
+	};
+
+	if (level != LIBBPF_DEBUG)
+		log_write_list(levels[level], 0, format, arguments);
+	return 0;
+}
+
+/* The size of the ring buffer: a power of two that grows with the CPUs. */
+static uint32_t records_bytes(int cpu_count)
+{
+	uint32_t bytes = RECORDS_BYTES_PER_CPU;
+
+	while (bytes < RECORDS_MAX_BYTES && bytes / RECORDS_BYTES_PER_CPU < (uint32_t)cpu_count)
+		bytes *= 2;
+	return bytes;
+}
+
+int programs_open(int cpu_count, struct programs **result)
+{
+	_cleanup_(programs_closep) struct programs *programs = memory_new(sizeof(*programs));
+	int error;
+
+	libbpf_set_print(log_libbpf);
+	programs->skeleton = flame_bpf__open();
+	if (!programs->skeleton)
+		return -errno;
+	error = bpf_map__set_max_entries(programs->skeleton->maps.records,
+					 records_bytes(cpu_count));
+	if (!error)
+		error = flame_bpf__load(programs->skeleton);
+	if (!error)
+		error = flame_bpf__attach(programs->skeleton);
+	if (error)
+		return error;
+	*result = steal_ptr(&programs);
+	return 0;
+}
+
+void programs_close(struct programs *programs)
+{
+	if (!programs)
+		return;
+	flame_bpf__destroy(programs->skeleton);
+	free(programs);
+}
+
+void programs_get_fds(const struct programs *programs, int *fds)
+{
+	const struct flame_bpf *skeleton = programs->skeleton;
+	const struct bpf_map *const maps[BROKER_FD_COUNT] = {
+		[BROKER_FD_RECORDS] = skeleton->maps.records,
+		[BROKER_FD_SETTINGS] = skeleton->maps.settings,
+		[BROKER_FD_COUNTERS] = skeleton->maps.counters,
+		[BROKER_FD_PROCESSES] = skeleton->maps.processes,
+		[BROKER_FD_NAMES] = skeleton->maps.names,
+		[BROKER_FD_CGROUPS] = skeleton->maps.cgroups,
+		[BROKER_FD_MODULES] = skeleton->maps.modules,
+	};
+
+	for (int i = 0; i < BROKER_FD_COUNT; i++)
+		fds[i] = bpf_map__fd(maps[i]);
+}
+
+int programs_get_cpu_fd(const struct programs *programs)
+{
+	return bpf_program__fd(programs->skeleton->progs.on_cpu_event);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel programs and their maps, from the embedded object: loaded and attached once by the
+ * broker, gone when it frees them or ends. Only this module knows the skeleton.
+ */
+#ifndef FLAME_DAEMON_BROKER_PROGRAMS_H
+#define FLAME_DAEMON_BROKER_PROGRAMS_H
+
+#include "common/cleanup.h"
+#include "common/memory.h"
+
+/* Ring buffer for one CPU: a second of samples at 999 Hz and 1 KiB each. Units: bytes. */
+#define RECORDS_BYTES_PER_CPU (UINT32_C(1) << 20)
+#define RECORDS_MAX_BYTES     (UINT32_C(1) << 26)
+
+struct programs;
+
+/* Load and attach everything for a host of cpu_count possible CPUs. Errors: as bpf(2). */
+must_check int programs_open(int cpu_count, struct programs **programs);
+
+/* Detach and unload. */
+void programs_close(struct programs *programs);
+DEFINE_CLEANUP(programs_close, struct programs)
+
+/* Write the descriptors for enum broker_hello_fd, BROKER_FD_COUNT of them. Borrowed. */
+void programs_get_fds(const struct programs *programs, int *fds);
+
+/* The program to run on each CPU event. Borrowed. */
+int programs_get_cpu_fd(const struct programs *programs);
+
+#endif
