@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flamed starts here: checks its rights, opens the socket, forks the parent of the elf readers and
+ * the core, which both give up every right, and becomes the broker.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "daemon/broker/broker.h"
+#include "daemon/broker/privileges.h"
+#include "daemon/broker/spawner.h"
+#include "daemon/core/core.h"
+#include "daemon/listener.h"
+#include "daemon/options.h"
+
+enum { EXIT_USAGE = 2 };
+
+/* One descriptor a module and a client; the usual soft limit of 1024 is for select(2). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Signals wait until the broker reads them, so that none is lost while flamed starts. */
+static int open_signals(sigset_t *previous)
+{
+	sigset_t signals;
+	int fd;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &signals, previous))
+		return -errno;
+	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static void run_core(int broker_socket, const struct listener *listener,
+		     const struct options *options, const struct privileges_user *user)
+{
+	int error = privileges_drop_all(user, "flamed-core");
+
+	if (error) {
+		log_error_errno(error, "cannot drop the rights of the core");
+		_exit(1);
+	}
+	log_start("core", options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	_exit(core_main(broker_socket, listener->fd, options));
+}
+
+/* Fork the core and the parent of the readers, then be the broker. */
+static int run(const struct options *options, const struct privileges_user *user,
+	       const struct listener *listener)
+{
+	struct broker_setup setup = {.options = options, .user = user};
+	struct spawner spawner;
+	sigset_t previous;
+	int pair[2], error;
+
+	error = spawner_start(user, &spawner);
+	if (error)
+		return error;
+	setup.signal_fd = open_signals(&previous);
+	if (setup.signal_fd < 0)
+		return setup.signal_fd;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	setup.core_pid = fork();
+	if (setup.core_pid < 0)
+		return -errno;
+	if (!setup.core_pid) {
+		close(pair[0]);
+		close(spawner.socket);
+		close(setup.signal_fd);
+		/* Ctrl-C goes to all three; the broker stops the core when it is time. */
+		signal(SIGINT, SIG_IGN);
+		sigprocmask(SIG_SETMASK, &previous, NULL);
+		run_core(pair[1], listener, options, user);
+	}
+	close(pair[1]);
+	setup.core_socket = pair[0];
+	setup.spawner = &spawner;
+	return broker_run(&setup);
+}
+
+static void explain_listen_error(int error, const char *path)
+{
+	if (error == -EADDRINUSE)
+		log_error("another flamed is running there socket=%s", path);
+	else if (error == -EEXIST)
+		log_error("there is something else than a socket socket=%s", path);
+	else
+		log_error_errno(error, "cannot listen socket=%s", path);
+}
+
+int main(int argc, char **argv)
+{
+	struct privileges_user user;
+	struct listener listener = {.fd = -1};
+	struct options options;
+	int error;
+
+	if (options_read(argc, argv, &options))
+		return EXIT_USAGE;
+	if (options.show_help) {
+		options_print_help(stdout);
+		return 0;
+	}
+	if (options.show_version) {
+		puts("flamed " FLAME_VERSION);
+		return 0;
+	}
+	log_start("broker", options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (!privileges_check())
+		return 1;
+	if (privileges_find_user(options.user, &user)) {
+		log_error("there is no such user user=%s",
+			  options.user ? options.user : "flamed, nobody");
+		return 1;
+	}
+	raise_descriptor_limit();
+	error = listener_open(&listener, options.socket_path, user.uid, user.gid);
+	if (error) {
+		explain_listen_error(error, options.socket_path);
+		return 1;
+	}
+	error = run(&options, &user, &listener);
+	listener_close(&listener);
+	return error ? 1 : 0;
+}
