@@ -10,11 +10,13 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "daemon/broker/broker.h"
+#include "daemon/broker/kernel_version.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/spawner.h"
 #include "daemon/core/core.h"
@@ -48,6 +50,28 @@ static int open_signals(sigset_t *previous)
 		return -errno;
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
+}
+
+/* Non-zero when the kernel may be sampled, or the user takes the risk; else says why not. */
+static int check_kernel(const struct options *options)
+{
+	struct kernel_version version;
+	struct utsname name;
+
+	if (uname(&name) || kernel_version_parse(name.release, name.version, &version) ||
+	    !kernel_version_is_unsafe(&version))
+		return 1;
+	if (options->allow_unsafe_kernel) {
+		log_warn("sampling may freeze this host, its kernel needs 6.1.36, 6.3.10 or 6.4 "
+			 "kernel=%u.%u.%u",
+			 version.major, version.minor, version.patch);
+		return 1;
+	}
+	log_error("this kernel can freeze when stacks are sampled: reading user memory from an "
+		  "interrupt was mended in 6.1.36, 6.3.10 and 6.4; --allow-unsafe-kernel takes "
+		  "the risk kernel=%u.%u.%u",
+		  version.major, version.minor, version.patch);
+	return 0;
 }
 
 static void run_core(int broker_socket, const struct listener *listener,
@@ -126,7 +150,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_start("broker", options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	if (!privileges_check())
+	if (!privileges_check() || !check_kernel(&options))
 		return 1;
 	if (privileges_find_user(options.user, &user)) {
 		log_error("there is no such user user=%s",

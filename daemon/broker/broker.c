@@ -20,6 +20,7 @@
 #include "daemon/broker/broker_message.h"
 #include "daemon/broker/cpu_events.h"
 #include "daemon/broker/handles.h"
+#include "daemon/broker/opener.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/programs.h"
 #include "daemon/broker/spawner.h"
@@ -54,16 +55,30 @@ static int on_start_reader(struct broker *broker, const struct broker_request *r
 	return spawner_request(broker->setup->spawner, fd);
 }
 
-#define OPENER(name)                                                                               \
-	static int on_##name(struct broker *broker, const struct broker_request *request, int *fd) \
-	{                                                                                          \
-		(void)broker;                                                                      \
-		return handles_##name(request, fd);                                                \
-	}
-OPENER(open_module)
-OPENER(open_in_root)
-OPENER(open_proc)
-OPENER(open_kallsyms)
+/* Paths that a target may have chosen are opened in a child. */
+static int on_open_module(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)broker;
+	return opener_run(handles_open_module, request, fd);
+}
+
+static int on_open_in_root(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)broker;
+	return opener_run(handles_open_in_root, request, fd);
+}
+
+static int on_open_proc(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)broker;
+	return handles_open_proc(request, fd);
+}
+
+static int on_open_kallsyms(struct broker *broker, const struct broker_request *request, int *fd)
+{
+	(void)broker;
+	return handles_open_kallsyms(request, fd);
+}
 
 /* What to do for each request; a descriptor in *fd goes out with the reply. */
 static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
