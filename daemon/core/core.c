@@ -15,6 +15,7 @@
 #include "daemon/core/broker_client.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/control_socket.h"
+#include "daemon/core/jit_maps.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/reader_client.h"
@@ -39,6 +40,7 @@ struct core {
 	struct cgroup_table *cgroups;
 	struct bucket_ring *history;
 	struct module_table *modules;
+	struct jit_maps *jit_maps;
 	struct symbolizer *symbolizer;
 	struct target_table *targets;
 	struct pipeline pipeline;
@@ -89,6 +91,13 @@ static void on_module_settled(void *context, const struct module *module)
 		symbolizer_on_module_settled(core->symbolizer);
 }
 
+static void on_process_gone(void *context, const struct process *process)
+{
+	struct core *core = context;
+
+	jit_maps_remove(core->jit_maps, process->jit_module);
+}
+
 static int start_sampler(struct core *core, int broker_fd, struct broker_hello *hello)
 {
 	struct sampler_receiver receiver = pipeline_receiver(&core->pipeline);
@@ -114,13 +123,17 @@ static void build(struct core *core, int broker_fd)
 				core->stacks, core->processes, clock_boot_ns());
 	core->modules = module_table_new(core->broker, core->reader);
 	module_table_watch(core->modules, NULL, on_module_settled, core);
-	core->symbolizer = symbolizer_new(core->base, core->modules, core->broker, core->reader);
+	core->jit_maps = jit_maps_new(core->broker, core->reader, core->modules);
+	process_table_watch(core->processes, on_process_gone, core);
+	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps, core->broker,
+					  core->reader);
 	core->targets = target_table_new(core->sampler, core->broker, core->cgroups);
 	core->pipeline.sampler = core->sampler;
 	core->pipeline.stacks = core->stacks;
 	core->pipeline.processes = core->processes;
 	core->pipeline.history = core->history;
 	core->pipeline.modules = core->modules;
+	core->pipeline.jit_maps = core->jit_maps;
 	core->pipeline.cgroups = core->cgroups;
 	core->pipeline.targets = core->targets;
 	core->usage.broker_pid = (uint32_t)getppid();
@@ -205,8 +218,9 @@ static void tear_down(struct core *core)
 	requests_free(core->requests);
 	target_table_free(core->targets);
 	symbolizer_free(core->symbolizer);
-	module_table_free(core->modules);
 	bucket_ring_free(core->history);
+	jit_maps_free(core->jit_maps);
+	module_table_free(core->modules);
 	cgroup_table_free(core->cgroups);
 	process_table_free(core->processes);
 	stack_table_free(core->stacks);

@@ -22,6 +22,9 @@
 /* Debug files that may belong to a module: by build ID, and three by name. */
 #define MAX_CANDIDATES 4
 
+/* Numbers below are left to files, which the kernel programs number from the bottom up. */
+#define FIRST_JIT 0x8000
+
 /* A module on its way; the callbacks' context. */
 struct visit {
 	struct module_table *table;
@@ -35,6 +38,7 @@ struct module_table {
 	struct broker_client *broker;
 	struct reader_client *reader;
 	struct module *modules[MODULE_LAST_FILE + 1];
+	uint32_t next_jit;
 	void (*on_image)(void *context, const struct module *module);
 	void (*on_settled)(void *context, const struct module *module);
 	void *context;
@@ -48,6 +52,7 @@ struct module_table *module_table_new(struct broker_client *broker, struct reade
 
 	table->broker = broker;
 	table->reader = reader;
+	table->next_jit = MODULE_LAST_FILE;
 	start_vdso(table);
 	return table;
 }
@@ -98,6 +103,13 @@ static int was_cancelled(struct visit *visit, int error)
 	return 1;
 }
 
+void module_table_settle(struct module_table *table, struct module *module)
+{
+	module->state = MODULE_READY;
+	if (table->on_settled)
+		table->on_settled(table->context, module);
+}
+
 static void settle(struct visit *visit, enum module_state state, int error)
 {
 	struct module_table *table = visit->table;
@@ -112,7 +124,7 @@ static void settle(struct visit *visit, enum module_state state, int error)
 		table->on_settled(table->context, module);
 }
 
-static int take_image(struct visit *visit, int fd)
+int module_table_set_image(struct module_table *table, struct module *module, int fd)
 {
 	struct module_image image;
 	int error = module_image_open(&image, fd);
@@ -120,11 +132,16 @@ static int take_image(struct visit *visit, int fd)
 	close(fd);
 	if (error)
 		return error;
-	module_image_close(&visit->module->image);
-	visit->module->image = image;
-	if (visit->table->on_image)
-		visit->table->on_image(visit->table->context, visit->module);
+	module_image_close(&module->image);
+	module->image = image;
+	if (table->on_image)
+		table->on_image(table->context, module);
 	return 0;
+}
+
+static int take_image(struct visit *visit, int fd)
+{
+	return module_table_set_image(visit->table, visit->module, fd);
 }
 
 /* ---- The debug file ---- */
@@ -328,6 +345,35 @@ void module_table_add(struct module_table *table, const struct record_module *re
 	log_debug("New module: number=%u path=%s pid=%u", record->module, visit->module->path,
 		  record->pid);
 	broker_client_send(table->broker, &request, on_module_opened, visit);
+}
+
+/* From the top down, so that the kernel programs' numbers and these rarely meet. */
+struct module *module_table_new_jit(struct module_table *table)
+{
+	for (uint32_t i = FIRST_JIT; i <= MODULE_LAST_FILE; i++) {
+		uint32_t number = table->next_jit--;
+
+		if (table->next_jit < FIRST_JIT)
+			table->next_jit = MODULE_LAST_FILE;
+		if (table->modules[number])
+			continue;
+		struct module *module = memory_new(sizeof(*module));
+		module->number = number;
+		module->is_jit = 1;
+		module->state = MODULE_READY;
+		module->fd = -1;
+		module->path = memory_format("[jit]");
+		module->name = module->path;
+		table->modules[number] = module;
+		return module;
+	}
+	return NULL;
+}
+
+void module_table_remove(struct module_table *table, struct module *module)
+{
+	table->modules[module->number] = NULL;
+	free_module(module);
 }
 
 struct module *module_table_find(const struct module_table *table, uint32_t number)

@@ -12,6 +12,7 @@
 
 #include "bpf/record.h"
 #include "common/cleanup.h"
+#include "common/memory.h"
 #include "daemon/elf/module_image.h"
 
 enum module_state {
@@ -24,6 +25,7 @@ enum module_state {
 
 struct module {
 	uint32_t number; /* frame_module() */
+	int is_jit;      /* offsets are pcs of one process */
 	enum module_state state;
 	int error;    /* of MODULE_UNREADABLE */
 	uint32_t pid; /* a process that mapped it, with its start time */
@@ -55,6 +57,21 @@ void module_table_add(struct module_table *table, const struct record_module *re
 
 /* Find module number; NULL when it was never announced. Borrowed (for the table's life). */
 struct module *module_table_find(const struct module_table *table, uint32_t number);
+
+/*
+ * Make a module for the code that one process makes at run time (jit_maps.h), ready and without an
+ * image; NULL when numbers have run out.
+ */
+struct module *module_table_new_jit(struct module_table *table);
+
+/* Map the image in fd and make it the module's. Takes fd. Errors: as module_image_open(). */
+must_check int module_table_set_image(struct module_table *table, struct module *module, int fd);
+
+/* Nothing more is under way for module: those who waited for it go on. */
+void module_table_settle(struct module_table *table, struct module *module);
+
+/* Forget module, whose number may be given again. */
+void module_table_remove(struct module_table *table, struct module *module);
 
 /* Non-zero while names of module may still come. */
 int module_is_pending(const struct module *module);

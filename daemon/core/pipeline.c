@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/frame.h"
 #include "daemon/core/cgroup_table.h"
+#include "daemon/core/jit_maps.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/target_table.h"
 
@@ -49,12 +50,24 @@ static int judge(struct pipeline *pipeline, const struct record_sample *sample, 
 	return 1;
 }
 
+/* A bare pc means something in its process alone: give it the module of that process. */
+static uint64_t place_pc(struct pipeline *pipeline, uint32_t thread, uint64_t pc)
+{
+	struct process *process = process_table_process(
+		pipeline->processes, process_table_thread(pipeline->processes, thread)->process);
+
+	if (process->jit_module == MODULE_NONE)
+		process->jit_module = jit_maps_add(pipeline->jit_maps, process);
+	return frame_pack(process->jit_module, pc);
+}
+
 /*
  * The frames of a sample as one stack, leaf first: kernel on top of user, a mark at the root when
  * the stack is not whole. A return address may belong to the function behind the call (when the
  * call does not return), so callers are taken one byte earlier, inside the call.
  */
-static uint32_t make_stack(struct pipeline *pipeline, const struct record_sample *sample)
+static uint32_t make_stack(struct pipeline *pipeline, uint32_t thread,
+			   const struct record_sample *sample)
 {
 	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 1];
 	size_t count = 0;
@@ -63,8 +76,11 @@ static uint32_t make_stack(struct pipeline *pipeline, const struct record_sample
 
 	for (uint32_t i = 0; i < (uint32_t)sample->kernel_count + sample->user_count; i++) {
 		int is_caller = i != 0 && i != sample->kernel_count;
+		uint64_t address = sample->frames[i] - (uint64_t)is_caller;
 
-		addresses[count++] = sample->frames[i] - (uint64_t)is_caller;
+		if (frame_module(address) == MODULE_NONE)
+			address = place_pc(pipeline, thread, address);
+		addresses[count++] = address;
 	}
 	if (mark != FRAME_MARK_NONE)
 		addresses[count++] = frame_pack(MODULE_MARK, mark);
@@ -96,8 +112,8 @@ static void on_sample(void *context, const struct record_sample *sample)
 	if (!judge(pipeline, sample, &weight))
 		return;
 	cgroup_table_learn(pipeline->cgroups, sample->cgroup_id, sample->pid);
-	uint32_t stack = make_stack(pipeline, sample);
 	uint32_t thread = process_table_add(pipeline->processes, sample);
+	uint32_t stack = make_stack(pipeline, thread, sample);
 	credit_targets(pipeline, thread, sample, weight);
 	if (bucket_ring_add(pipeline->history, sample->time_ns, sample->event, thread, stack,
 			    weight)) {

@@ -13,6 +13,7 @@
 #include "daemon/core/sampler.h"
 
 struct cgroup_table;
+struct jit_maps;
 struct module_table;
 struct target_table;
 
@@ -23,6 +24,7 @@ struct pipeline {
 	struct process_table *processes;
 	struct bucket_ring *history;
 	struct module_table *modules;
+	struct jit_maps *jit_maps;
 	struct cgroup_table *cgroups;
 	struct target_table *targets;
 	struct counters counters;

@@ -150,6 +150,25 @@ int process_info_read(uint32_t pid, struct process_info *info)
 	return 0;
 }
 
+int process_info_read_namespaced_pid(uint32_t pid, uint32_t *namespaced_pid)
+{
+	char text[PROC_FILE_BYTES];
+	ssize_t length = read_proc_file(pid, "status", text, sizeof(text));
+	uint64_t innermost;
+	size_t size;
+
+	if (length < 0)
+		return (int)length;
+	/* One pid a level, the innermost last. */
+	const char *line = find_line(text, (size_t)length, "NSpid:", &size);
+	const char *last = line ? memrchr(line, '\t', size) : NULL;
+	if (!last ||
+	    parse_u64(last + 1, size - (size_t)(last + 1 - line), 1, UINT32_MAX, &innermost))
+		return -EBADMSG;
+	*namespaced_pid = (uint32_t)innermost;
+	return 0;
+}
+
 int process_info_read_cgroup(uint32_t pid, char *path, size_t size)
 {
 	char text[PROC_FILE_BYTES];

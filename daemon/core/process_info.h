@@ -32,6 +32,9 @@ must_check int process_info_read(uint32_t pid, struct process_info *info);
 /* Read the path of the process in the unified cgroup hierarchy. Errors: -ESRCH, -ENODATA. */
 must_check int process_info_read_cgroup(uint32_t pid, char *path, size_t size);
 
+/* Read the pid that the process has in its own pid namespace. Errors: -ESRCH, -EBADMSG. */
+must_check int process_info_read_namespaced_pid(uint32_t pid, uint32_t *namespaced_pid);
+
 /*
  * Call visit for every process of the system that is there throughout, in no order. Errors: as
  * opendir(3).

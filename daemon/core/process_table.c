@@ -23,6 +23,9 @@ struct process_table {
 	uint32_t thread_count;
 	uint32_t free_thread;
 	struct hashmap thread_index;
+
+	void (*on_gone)(void *context, const struct process *process);
+	void *context;
 };
 
 struct process_table *process_table_new(void)
@@ -45,6 +48,14 @@ void process_table_free(struct process_table *table)
 	hashmap_fini(&table->process_index);
 	hashmap_fini(&table->thread_index);
 	free(table);
+}
+
+void process_table_watch(struct process_table *table,
+			 void (*on_gone)(void *context, const struct process *process),
+			 void *context)
+{
+	table->on_gone = on_gone;
+	table->context = context;
 }
 
 static uint32_t hash_process(uint32_t pid, uint64_t start_time_ns)
@@ -104,6 +115,8 @@ static void release_process(struct process_table *table, uint32_t id)
 
 	if (--process->references > 0)
 		return;
+	if (table->on_gone)
+		table->on_gone(table->context, process);
 	hashmap_remove(&table->process_index, hash_process(process->pid, process->start_time_ns),
 		       id);
 	free(process->targets);

@@ -25,6 +25,7 @@ struct process {
 	uint32_t owner_uid; /* RECORD_NO_OWNER: only for the privileged */
 	uint32_t owner_gid;
 	uint32_t target;     /* number of the target that followed it here, 0: none */
+	uint32_t jit_module; /* number of the module of its bare pcs, MODULE_NONE: none yet */
 	uint32_t references; /* from threads */
 	uint32_t membership; /* generation of the targets that "targets" was made for */
 	uint32_t target_count;
@@ -45,6 +46,11 @@ struct process_table;
 struct process_table *process_table_new(void);
 void process_table_free(struct process_table *table);
 DEFINE_CLEANUP(process_table_free, struct process_table)
+
+/* Have on_gone called for each process that nothing refers to any more, just before it is freed. */
+void process_table_watch(struct process_table *table,
+			 void (*on_gone)(void *context, const struct process *process),
+			 void *context);
 
 /* Return the thread that sample was taken in, added when new, and count one reference to it. */
 uint32_t process_table_add(struct process_table *table, const struct record_sample *sample);

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "common/frame.h"
 #include "common/hashmap.h"
 #include "common/memory.h"
 
@@ -11,7 +10,6 @@ struct node {
 	uint64_t address;
 	uint32_t parent;     /* of a free node: the next free one */
 	uint32_t references; /* from children and rows */
-	uint32_t has_pc;
 };
 
 struct stack_table {
@@ -75,14 +73,10 @@ static uint32_t add_child(struct stack_table *table, uint32_t parent, uint64_t a
 			  uint32_t hash)
 {
 	uint32_t id = take_free_node(table);
-	struct node *node = &table->nodes[id];
 
-	*node = (struct node){.address = address, .parent = parent};
-	node->has_pc = frame_module(address) == MODULE_NONE;
-	if (parent != STACK_NONE) {
+	table->nodes[id] = (struct node){.address = address, .parent = parent};
+	if (parent != STACK_NONE)
 		table->nodes[parent].references++;
-		node->has_pc |= table->nodes[parent].has_pc;
-	}
 	hashmap_add(&table->index, hash, id);
 	table->count++;
 	return id;
@@ -131,11 +125,6 @@ uint64_t stack_table_address(const struct stack_table *table, uint32_t stack)
 uint32_t stack_table_parent(const struct stack_table *table, uint32_t stack)
 {
 	return table->nodes[stack].parent;
-}
-
-int stack_table_has_pc(const struct stack_table *table, uint32_t stack)
-{
-	return stack != STACK_NONE && table->nodes[stack].has_pc;
 }
 
 uint32_t stack_table_limit(const struct stack_table *table)

@@ -2,7 +2,7 @@
 /*
  * Equal stacks stored once: a trie of frame addresses, root first. A stack is the number of its
  * leaf node; nodes are counted references, so what no bucket mentions any more is freed and the
- * table stays as small as the history it serves. 24 bytes a node plus the index.
+ * table stays as small as the history it serves. 16 bytes a node plus the index.
  */
 #ifndef FLAME_DAEMON_CORE_STACK_TABLE_H
 #define FLAME_DAEMON_CORE_STACK_TABLE_H
@@ -36,9 +36,6 @@ void stack_table_release(struct stack_table *table, uint32_t stack);
 /* The frame at the leaf of stack, and the stack without it (STACK_NONE at the root). */
 uint64_t stack_table_address(const struct stack_table *table, uint32_t stack);
 uint32_t stack_table_parent(const struct stack_table *table, uint32_t stack);
-
-/* Non-zero when a frame of stack is a bare pc, whose name depends on the process. */
-int stack_table_has_pc(const struct stack_table *table, uint32_t stack);
 
 /* Node numbers in use are all below this. */
 uint32_t stack_table_limit(const struct stack_table *table);

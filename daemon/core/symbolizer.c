@@ -19,6 +19,7 @@
 #include "common/memory.h"
 #include "common/utf8.h"
 #include "daemon/core/broker_client.h"
+#include "daemon/core/jit_maps.h"
 #include "daemon/core/kallsyms.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/reader_client.h"
@@ -49,6 +50,7 @@ LIST_HEAD(wait_list, symbolizer_wait);
 struct symbolizer {
 	struct event_base *base;
 	struct module_table *modules;
+	struct jit_maps *jit_maps;
 	struct broker_client *broker;
 	struct reader_client *reader;
 	struct wait_list waits;
@@ -75,12 +77,14 @@ static void advance(struct symbolizer_wait *wait);
 static void advance_all(struct symbolizer *symbolizer);
 
 struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
-				  struct broker_client *broker, struct reader_client *reader)
+				  struct jit_maps *jit_maps, struct broker_client *broker,
+				  struct reader_client *reader)
 {
 	struct symbolizer *symbolizer = memory_new(sizeof(*symbolizer));
 
 	symbolizer->base = base;
 	symbolizer->modules = modules;
+	symbolizer->jit_maps = jit_maps;
 	symbolizer->broker = broker;
 	symbolizer->reader = reader;
 	LIST_INIT(&symbolizer->waits);
@@ -378,6 +382,20 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
 	advance(wait);
 }
 
+/* Code made at run time is made all the time: look once whether its map has grown. */
+static void refresh_jit(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count)
+{
+	uint32_t last = MODULE_NONE;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t number = frame_module(addresses[i]);
+
+		if (number != last)
+			jit_maps_refresh(symbolizer->jit_maps, number);
+		last = number;
+	}
+}
+
 static int is_waiting(const struct symbolizer *symbolizer, const struct symbolizer_wait *wanted)
 {
 	const struct symbolizer_wait *wait;
@@ -413,6 +431,7 @@ struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64
 	wait->deadline = evtimer_new(symbolizer->base, on_deadline, wait);
 	event_add(wait->deadline, &limit);
 	LIST_INSERT_HEAD(&symbolizer->waits, wait, entry);
+	refresh_jit(symbolizer, addresses, count);
 	advance(wait);
 	return is_waiting(symbolizer, wait) ? wait : NULL;
 }
@@ -480,15 +499,21 @@ static void name_in_module(const struct symbolizer *symbolizer, uint64_t address
 		return;
 	}
 	name->module = module->name;
-	name->kind = module_has_image(module) && module->image.header->flags & MODULE_IS_EXECUTABLE
-			     ? FRAME_USER
-			     : FRAME_LIBRARY;
+	if (module->is_jit)
+		name->kind = FRAME_JIT;
+	else
+		name->kind = module_has_image(module) &&
+					     module->image.header->flags & MODULE_IS_EXECUTABLE
+				     ? FRAME_USER
+				     : FRAME_LIBRARY;
 	const char *raw_name = find_raw_name(symbolizer, address);
 	uint32_t raw = raw_name ? intern_find(&symbolizer->raw, raw_name, raw_length(raw_name))
 				: HASHMAP_NONE;
 	uint32_t readable = raw != HASHMAP_NONE ? find_readable(symbolizer, raw) : HASHMAP_NONE;
 	if (readable != HASHMAP_NONE)
 		name->name = intern_text(&symbolizer->names, readable);
+	else if (module->is_jit)
+		name->name = "[jit]";
 	else
 		name_by_offset(module, frame_offset(address), name);
 }

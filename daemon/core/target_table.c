@@ -152,6 +152,7 @@ static void update_process(void *context, uint32_t pid, const struct profiled *p
 	}
 	struct profiled updated = profile_as(table, target);
 	updated.start_time_ns = profiled->start_time_ns;
+	updated.flags |= profiled->flags & PROFILED_EXITED;
 	if (updated.keep != profiled->keep || updated.flags != profiled->flags)
 		if (sampler_set_process(table->sampler, pid, &updated))
 			log_debug("A process left while its rate changed: pid=%u", pid);
@@ -391,6 +392,7 @@ static void hand_over(void *context, uint32_t pid, const struct profiled *profil
 	}
 	struct profiled updated = profile_as(handover->table, handover->to);
 	updated.start_time_ns = profiled->start_time_ns;
+	updated.flags |= profiled->flags & PROFILED_EXITED;
 	if (sampler_set_process(handover->table->sampler, pid, &updated))
 		log_debug("A process left while it was handed over: pid=%u", pid);
 }
@@ -519,6 +521,9 @@ static void count_member(void *context, uint32_t pid, const struct profiled *pro
 	struct census *census = context;
 
 	(void)pid;
+	/* It stays in the set until its parent has asked for its exit status. */
+	if (profiled->flags & PROFILED_EXITED)
+		return;
 	for (uint32_t i = 0; i < census->table->count; i++)
 		if (is_within(census->table, profiled->target, census->table->targets[i]))
 			census->members[i]++;

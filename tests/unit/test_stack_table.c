@@ -67,19 +67,6 @@ static void test_memory_stays_flat_when_stacks_come_and_go(void **state)
 	assert_true(stack_table_limit(table) <= (ALIVE + 1) * 5 + DEPTH);
 }
 
-static void test_a_bare_pc_marks_the_stacks_above_it(void **state)
-{
-	static const uint64_t jit[] = {AT(3), 0x7f0000001000, AT(1)};
-	_cleanup_(stack_table_freep) struct stack_table *table = stack_table_new();
-
-	(void)state;
-	uint32_t leaf = stack_table_add(table, jit, 3);
-	assert_true(stack_table_has_pc(table, leaf));
-	assert_true(stack_table_has_pc(table, stack_table_parent(table, leaf)));
-	assert_false(stack_table_has_pc(
-		table, stack_table_parent(table, stack_table_parent(table, leaf))));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -87,7 +74,6 @@ int main(void)
 		cmocka_unit_test(test_an_empty_stack_is_none),
 		cmocka_unit_test(test_the_last_reference_frees_what_nobody_shares),
 		cmocka_unit_test(test_memory_stays_flat_when_stacks_come_and_go),
-		cmocka_unit_test(test_a_bare_pc_marks_the_stacks_above_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
