@@ -27,6 +27,17 @@ struct answer {
 	uint32_t row_count;
 	size_t row_capacity;
 	struct hashmap row_index;
+	/* The same bucket by bucket, if asked for. */
+	struct slice_row *slice_rows;
+	size_t slice_row_count;
+	size_t slice_row_capacity;
+};
+
+/* What one bucket put into a row. */
+struct slice_row {
+	uint32_t slice;
+	uint32_t row;
+	uint64_t weight;
 };
 
 static void free_answer(struct answer *answer)
@@ -36,6 +47,7 @@ static void free_answer(struct answer *answer)
 		stack_table_release(answer->sources.stacks, answer->rows[i].stack);
 	}
 	free(answer->rows);
+	free(answer->slice_rows);
 	hashmap_fini(&answer->row_index);
 	profile_free(answer->profile);
 	free(answer);
@@ -102,7 +114,8 @@ static int judge(const struct question_sources *sources, const struct question *
 
 /* ---- Adding up ---- */
 
-static void add_row(struct answer *answer, const struct bucket_row *row)
+/* Returns the number of the sum that row was added to. */
+static uint32_t add_row(struct answer *answer, const struct bucket_row *row)
 {
 	uint32_t hash = hash_u64((uint64_t)row->thread << 32 | row->stack);
 	struct hashmap_cursor cursor;
@@ -115,7 +128,7 @@ static void add_row(struct answer *answer, const struct bucket_row *row)
 			sum->count += row->count;
 			sum->weight += row->weight;
 			sum->variance += row->variance;
-			return;
+			return i;
 		}
 	}
 	uint32_t number = answer->row_count++;
@@ -125,6 +138,15 @@ static void add_row(struct answer *answer, const struct bucket_row *row)
 	process_table_keep(answer->sources.processes, row->thread);
 	stack_table_keep(answer->sources.stacks, row->stack);
 	hashmap_add(&answer->row_index, hash, number);
+	return number;
+}
+
+static void add_slice_row(struct answer *answer, uint64_t slice, uint32_t row, uint64_t weight)
+{
+	answer->slice_rows = memory_grow(answer->slice_rows, &answer->slice_row_capacity,
+					 answer->slice_row_count + 1, sizeof(*answer->slice_rows));
+	answer->slice_rows[answer->slice_row_count++] =
+		(struct slice_row){(uint32_t)slice, row, weight};
 }
 
 static void add_totals(struct answer *answer, const struct bucket_totals *totals,
@@ -144,6 +166,7 @@ static void collect_rows(struct answer *answer, const struct question *question,
 	uint32_t limit = process_table_process_limit(sources->processes);
 	_cleanup_free_ uint8_t *verdicts = memory_new(limit + 1);
 	const struct bucket *bucket;
+	uint64_t slice_ns = bucket_ring_length_ns(sources->history);
 	uint64_t from_ns = window->from_ns;
 
 	while ((bucket = bucket_ring_next(sources->history, from_ns, window->to_ns))) {
@@ -162,8 +185,13 @@ static void collect_rows(struct answer *answer, const struct question *question,
 				*verdict = (uint8_t)judge(
 					sources, question,
 					process_table_process(sources->processes, thread->process));
-			if (*verdict == WANTED)
-				add_row(answer, row);
+			if (*verdict != WANTED)
+				continue;
+			uint32_t sum = add_row(answer, row);
+			if (question->slices)
+				add_slice_row(answer,
+					      (bucket->start_ns - window->from_ns) / slice_ns, sum,
+					      row->weight);
 		}
 	}
 }
@@ -338,12 +366,22 @@ static void fill_profile(struct answer *answer)
 					  .threads = thread_map,
 					  .processes = process_map};
 
+	/* Stacks that differ by address alone become one row. */
+	_cleanup_free_ uint32_t *row_map = new_map(answer->row_count);
+
 	for (uint32_t i = 0; i < answer->row_count; i++) {
 		const struct bucket_row *row = &answer->rows[i];
 
-		profile_add_row(answer->profile, translate_thread(&translation, row->thread),
-				translate_stack(&translation, row->stack), row->count,
-				(double)row->weight, row->variance);
+		row_map[i] = profile_add_row(answer->profile,
+					     translate_thread(&translation, row->thread),
+					     translate_stack(&translation, row->stack), row->count,
+					     (double)row->weight, row->variance);
+	}
+	for (size_t i = 0; i < answer->slice_row_count; i++) {
+		const struct slice_row *slice = &answer->slice_rows[i];
+
+		profile_add_slice_row(answer->profile, slice->slice, row_map[slice->row],
+				      (double)slice->weight);
 	}
 	hashmap_fini(&translation.frames);
 	free(translation.named);
@@ -386,6 +424,11 @@ static void describe_window(struct answer *answer, const struct question *questi
 		profile->interval = (double)NS_PER_SECOND / totals->rate_hz;
 	if (totals->weight_ns)
 		profile->cost_percent = 100.0 * (double)totals->cost_ns / (double)totals->weight_ns;
+	if (question->slices) {
+		profile->slice_ns = bucket_ring_length_ns(answer->sources.history);
+		profile->slice_count =
+			(uint32_t)((covered->to_ns - covered->from_ns) / profile->slice_ns);
+	}
 	for (uint32_t i = 0; i < answer->row_count; i++)
 		kept += answer->rows[i].count;
 	if (totals->lost[question->event])

@@ -158,6 +158,7 @@ void handle_dump(struct request *request, void *context)
 		.tid = (uint32_t)request_integer(request, "tid"),
 		.kernel_frames = handler_may_do_all(request) && request_boolean(request, "kernel"),
 		.user_frames = request_boolean(request, "user"),
+		.slices = request_boolean(request, "slices"),
 		.owner_uid = handler_may_do_all(request) ? TARGET_PRIVILEGED
 							 : request_peer(request)->uid,
 		.owner_gid = request_peer(request)->gid,

@@ -186,6 +186,14 @@ static const struct parameter dump_parameters[] = {
 	 .type = PARAMETER_BOOLEAN,
 	 .summary = "frames of the program",
 	 .fallback = "true"},
+	{.name = "idle",
+	 .type = PARAMETER_BOOLEAN,
+	 .summary = "threads that were idle throughout (events that see those)",
+	 .fallback = "false"},
+	{.name = "slices",
+	 .type = PARAMETER_BOOLEAN,
+	 .summary = "tell weights bucket by bucket too",
+	 .fallback = "false"},
 };
 
 static const struct parameter subscribe_parameters[] = {
