@@ -13,6 +13,7 @@
 
 struct broker_request;
 
+/* Open what request names and store the descriptor. Errors: negative errno. */
 typedef int open_function(const struct broker_request *request, int *fd);
 
 /*
