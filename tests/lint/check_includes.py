@@ -21,7 +21,7 @@ LAYERS = [
                        "bpf/*", "common/*"]),
     ("daemon/*", ["daemon/*", "bpf/*", "common/*"]),
     ("client/formats/*", ["client/formats/*", "common/*"]),
-    ("client/flamegraph/*", ["client/flamegraph/*", "common/*"]),
+    ("client/flamegraph/*", ["client/flamegraph/*", "client/formats/*stack*.h", "common/*"]),
     ("client/*", ["client/*", "common/*"]),
     ("preload/*", ["preload/*", "common/*"]),
     ("tests/*", ["*"]),

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/flamegraph/layout.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ranges up to this size are sorted by insertion. */
+#define SMALL_RANGE 24
+#define RADIX_BITS  11
+#define RADIX_SIZE  (1u << RADIX_BITS)
+
+/* A stack in a range, with what it is sorted by at the depth in hand. */
+struct entry {
+	uint32_t key; /* 0: the stack ends above; else rank of the frame + 1 */
+	uint32_t stack;
+};
+
+/* Stacks that are in one frame and wait to be split. */
+struct range {
+	uint32_t first, end; /* of entries */
+	uint32_t frame;      /* in the layout */
+};
+
+struct splitter {
+	struct layout *layout;
+	const struct stack_list *list;
+	const struct layout_settings *settings;
+	uint32_t *ranks;
+	uint32_t key_limit;
+	struct entry *entries;
+	struct entry *scratch;
+	struct range *waiting;
+	size_t waiting_count;
+	size_t waiting_capacity;
+};
+
+static void splitter_fini(struct splitter *splitter)
+{
+	free(splitter->ranks);
+	free(splitter->entries);
+	free(splitter->scratch);
+	free(splitter->waiting);
+}
+
+double layout_stack_width(const struct stack_list *list, const struct stack *stack,
+			  enum flamegraph_width_by width_by)
+{
+	double before = stack->values[STACK_BEFORE], after = stack->values[STACK_AFTER];
+
+	if (!list->has_two)
+		return before;
+	switch (width_by) {
+	case WIDTH_BY_BEFORE:
+		return before;
+	case WIDTH_BY_LARGER:
+		return before > after ? before : after;
+	case WIDTH_BY_AFTER:
+		break;
+	}
+	return after;
+}
+
+double layout_total(const struct stack_list *list, enum flamegraph_width_by width_by)
+{
+	double total = 0;
+
+	for (uint32_t i = 0; i < list->stack_count; i++)
+		total += layout_stack_width(list, &list->stacks[i], width_by);
+	return total;
+}
+
+static uint32_t add_frame(struct layout *layout, const struct layout_frame *frame)
+{
+	uint32_t number = layout->count++;
+
+	layout->frames = memory_grow(layout->frames, &layout->capacity, layout->count,
+				     sizeof(*layout->frames));
+	layout->frames[number] = *frame;
+	if (frame->depth > layout->max_depth)
+		layout->max_depth = frame->depth;
+	return number;
+}
+
+static void push_range(struct splitter *splitter, struct range range)
+{
+	splitter->waiting = memory_grow(splitter->waiting, &splitter->waiting_capacity,
+					splitter->waiting_count + 1, sizeof(*splitter->waiting));
+	splitter->waiting[splitter->waiting_count++] = range;
+}
+
+static uint32_t frame_at(const struct splitter *splitter, uint32_t stack, uint32_t depth)
+{
+	return splitter->list->frames[splitter->list->stacks[stack].first + depth];
+}
+
+/* Set the keys of a range for depth; returns non-zero when they are in order already. */
+static int set_keys(struct splitter *splitter, const struct range *range, uint32_t depth)
+{
+	uint32_t before = 0;
+	int in_order = 1;
+
+	for (uint32_t i = range->first; i < range->end; i++) {
+		struct entry *entry = &splitter->entries[i];
+		uint32_t length = splitter->list->stacks[entry->stack].depth;
+		uint32_t key = 0;
+
+		if (length > depth)
+			key = splitter->ranks[2 * frame_at(splitter, entry->stack, depth) +
+					      (length == depth + 1)] +
+			      1;
+		entry->key = key;
+		in_order &= key >= before;
+		before = key;
+	}
+	return in_order;
+}
+
+static void sort_by_insertion(struct entry *entries, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		struct entry entry = entries[i];
+		uint32_t at = i;
+
+		for (; at > 0 && entries[at - 1].key > entry.key; at--)
+			entries[at] = entries[at - 1];
+		entries[at] = entry;
+	}
+}
+
+/* One stable pass over the bits from shift on, from entries to scratch. */
+static void sort_digit(const struct entry *from, struct entry *to, uint32_t count, int shift)
+{
+	uint32_t starts[RADIX_SIZE] = {0};
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		starts[(from[i].key >> shift) & (RADIX_SIZE - 1)]++;
+	for (uint32_t i = 0; i < RADIX_SIZE; i++) {
+		uint32_t size = starts[i];
+
+		starts[i] = sum;
+		sum += size;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		to[starts[(from[i].key >> shift) & (RADIX_SIZE - 1)]++] = from[i];
+}
+
+static void sort_range(struct splitter *splitter, const struct range *range)
+{
+	struct entry *entries = splitter->entries + range->first;
+	uint32_t count = range->end - range->first;
+
+	if (count <= SMALL_RANGE) {
+		sort_by_insertion(entries, count);
+		return;
+	}
+	for (int shift = 0; shift < 32 && splitter->key_limit >> shift; shift += RADIX_BITS) {
+		sort_digit(entries, splitter->scratch, count, shift);
+		memcpy(entries, splitter->scratch, count * sizeof(*entries));
+	}
+}
+
+static void add_values(const struct splitter *splitter, double *sums, uint32_t stack)
+{
+	sums[STACK_BEFORE] += splitter->list->stacks[stack].values[STACK_BEFORE];
+	sums[STACK_AFTER] += splitter->list->stacks[stack].values[STACK_AFTER];
+}
+
+static double width_of(const struct splitter *splitter, uint32_t stack)
+{
+	return layout_stack_width(splitter->list, &splitter->list->stacks[stack],
+				  splitter->settings->width_by);
+}
+
+/* Stacks from first on that have the same frame at depth: its child. Returns where they end. */
+static uint32_t take_child(struct splitter *splitter, const struct range *range, uint32_t first,
+			   uint32_t depth, struct layout_frame *child)
+{
+	uint32_t i = first;
+
+	*child = (struct layout_frame){
+		.frame = frame_at(splitter, splitter->entries[first].stack, depth),
+		.parent = range->frame,
+		.depth = depth + 1,
+	};
+	for (; i < range->end && splitter->entries[i].key; i++) {
+		uint32_t stack = splitter->entries[i].stack;
+
+		if (frame_at(splitter, stack, depth) != child->frame)
+			break;
+		child->width += width_of(splitter, stack);
+		add_values(splitter, child->totals, stack);
+	}
+	return i;
+}
+
+/* Split one range: what ends here is the frame's own, the rest are its children. */
+static void split(struct splitter *splitter, const struct range *range)
+{
+	struct layout *layout = splitter->layout;
+	uint32_t depth = layout->frames[range->frame].depth;
+	double start = layout->frames[range->frame].start;
+	size_t first_waiting = splitter->waiting_count;
+
+	if (!set_keys(splitter, range, depth) && !splitter->settings->keep_order)
+		sort_range(splitter, range);
+	for (uint32_t i = range->first; i < range->end;) {
+		uint32_t stack = splitter->entries[i].stack;
+		struct layout_frame child;
+
+		if (!splitter->entries[i].key) {
+			add_values(splitter, layout->frames[range->frame].selves, stack);
+			start += width_of(splitter, stack);
+			i++;
+			continue;
+		}
+		uint32_t end = take_child(splitter, range, i, depth, &child);
+		child.start = start;
+		start += child.width;
+		if (child.width < splitter->settings->minimum)
+			layout->hidden++;
+		else
+			push_range(splitter, (struct range){i, end, add_frame(layout, &child)});
+		i = end;
+	}
+	/* The leftmost child is taken next. */
+	for (size_t low = first_waiting, high = splitter->waiting_count; low + 1 < high; low++) {
+		struct range swapped = splitter->waiting[low];
+
+		splitter->waiting[low] = splitter->waiting[--high];
+		splitter->waiting[high] = swapped;
+	}
+}
+
+static void find_delta_limit(struct layout *layout, const struct stack_list *list)
+{
+	for (uint32_t i = 0; i < list->stack_count && list->has_two; i++) {
+		const double *values = list->stacks[i].values;
+		double delta = fabs(values[STACK_AFTER] - values[STACK_BEFORE]);
+
+		if (delta > layout->delta_limit)
+			layout->delta_limit = delta;
+	}
+}
+
+void layout_init(struct layout *layout, const struct stack_list *list,
+		 const struct layout_settings *settings)
+{
+	_cleanup_(splitter_fini) struct splitter splitter = {
+		.layout = layout,
+		.list = list,
+		.settings = settings,
+		.key_limit = 2 * list->profile->frame_count + 1,
+	};
+	size_t room = (size_t)list->stack_count + 1;
+	struct layout_frame root = {.frame = LAYOUT_ROOT};
+
+	*layout = (struct layout){0};
+	find_delta_limit(layout, list);
+	splitter.ranks = stack_list_ranks(list);
+	splitter.entries = memory_resize(NULL, room, sizeof(*splitter.entries));
+	splitter.scratch = memory_resize(NULL, room, sizeof(*splitter.scratch));
+	for (uint32_t i = 0; i < list->stack_count; i++) {
+		splitter.entries[i].stack = i;
+		root.width += width_of(&splitter, i);
+		add_values(&splitter, root.totals, i);
+	}
+	layout->total = root.width;
+	push_range(&splitter, (struct range){0, list->stack_count, add_frame(layout, &root)});
+	while (splitter.waiting_count) {
+		struct range range = splitter.waiting[--splitter.waiting_count];
+
+		split(&splitter, &range);
+	}
+}
+
+void layout_fini(struct layout *layout)
+{
+	free(layout->frames);
+	*layout = (struct layout){0};
+}

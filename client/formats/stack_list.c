@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/formats/stack_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void stack_list_init(struct stack_list *list)
+{
+	*list = (struct stack_list){.profile = profile_new(), .unit_name = "samples"};
+}
+
+void stack_list_fini(struct stack_list *list)
+{
+	profile_free(list->profile);
+	free(list->frames);
+	free(list->stacks);
+	free(list->named_frames);
+	*list = (struct stack_list){0};
+}
+
+char stack_annotation(const char *name, size_t length)
+{
+	const char *end = name + length;
+
+	if (length < STACK_ANNOTATION_LENGTH || end[-1] != ']' || end[-3] != '[' || end[-4] != '_')
+		return 0;
+	return strchr("kwij", end[-2]) ? end[-2] : 0;
+}
+
+/* What a name alone tells about its frame. */
+static enum frame_kind guess_kind(const char *name, size_t length)
+{
+	switch (stack_annotation(name, length)) {
+	case 'k':
+		return FRAME_KERNEL;
+	case 'j':
+		return FRAME_JIT;
+	case 'i':
+		return FRAME_INLINED;
+	default:
+		break;
+	}
+	for (int mark = FRAME_MARK_TRUNCATED; mark < FRAME_MARK_COUNT; mark++) {
+		const char *text = frame_mark_name((enum frame_mark)mark);
+
+		if (strlen(text) == length && memcmp(text, name, length) == 0)
+			return FRAME_MARKED;
+	}
+	if (length && name[0] == '[')
+		return FRAME_UNKNOWN;
+	if (memchr(name, '+', length) && memmem(name, length, "+0x", 3))
+		return FRAME_UNKNOWN;
+	return FRAME_USER;
+}
+
+uint32_t stack_list_frame(struct stack_list *list, const char *text, size_t length)
+{
+	uint32_t name = intern_add(&list->profile->strings, text, length);
+
+	if (name >= list->named_capacity) {
+		size_t before = list->named_capacity;
+
+		list->named_frames = memory_grow(list->named_frames, &list->named_capacity,
+						 (size_t)name + 1, sizeof(*list->named_frames));
+		memset(list->named_frames + before, 0,
+		       (list->named_capacity - before) * sizeof(*list->named_frames));
+	}
+	if (!list->named_frames[name]) {
+		struct profile_frame frame = {.name = name, .kind = guess_kind(text, length)};
+
+		list->named_frames[name] = profile_add_frame(list->profile, &frame) + 1;
+	}
+	return list->named_frames[name] - 1;
+}
+
+int stack_list_add(struct stack_list *list, const uint32_t *frames, uint32_t depth, double before,
+		   double after)
+{
+	if (list->frame_count + depth > STACK_LIST_MAX_FRAMES || list->stack_count == UINT32_MAX)
+		return -E2BIG;
+	list->frames = memory_grow(list->frames, &list->frame_capacity, list->frame_count + depth,
+				   sizeof(*list->frames));
+	list->stacks = memory_grow(list->stacks, &list->stack_capacity,
+				   (size_t)list->stack_count + 1, sizeof(*list->stacks));
+	if (depth)
+		memcpy(list->frames + list->frame_count, frames, depth * sizeof(*frames));
+	list->stacks[list->stack_count++] = (struct stack){
+		.first = (uint32_t)list->frame_count,
+		.depth = depth,
+		.values = {before, after},
+	};
+	list->frame_count += depth;
+	return 0;
+}
+
+void stack_list_reverse(struct stack_list *list)
+{
+	for (uint32_t i = 0; i < list->stack_count; i++) {
+		uint32_t *frames = list->frames + list->stacks[i].first;
+
+		for (uint32_t low = 0, high = list->stacks[i].depth; low + 1 < high; low++) {
+			uint32_t frame = frames[low];
+
+			frames[low] = frames[--high];
+			frames[high] = frame;
+		}
+	}
+}
+
+double stack_list_total(const struct stack_list *list, int which)
+{
+	double total = 0;
+
+	for (uint32_t i = 0; i < list->stack_count; i++)
+		total += list->stacks[i].values[which];
+	return total;
+}
+
+/* One of the two ways in which a frame stands in a line. */
+struct rank_key {
+	const char *text;
+	uint32_t length;
+	uint32_t slot; /* in the ranks */
+};
+
+static int compare_names(const struct rank_key *a, const struct rank_key *b)
+{
+	uint32_t common = a->length < b->length ? a->length : b->length;
+	int order = memcmp(a->text, b->text, common);
+
+	return order ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static int compare_as_names(const void *left, const void *right)
+{
+	const struct rank_key *a = left, *b = right;
+	int order = compare_names(a, b);
+
+	if (order)
+		return order;
+	/* Frame by frame, the last of a stack before the one that goes on. */
+	uint32_t slot_a = a->slot ^ 1, slot_b = b->slot ^ 1;
+	return (slot_a > slot_b) - (slot_a < slot_b);
+}
+
+/* Compare the names with what stands behind them: a space behind a leaf, else a ';'. */
+static int compare_as_text(const void *left, const void *right)
+{
+	const struct rank_key *a = left, *b = right;
+	uint32_t common = a->length < b->length ? a->length : b->length;
+	int order = memcmp(a->text, b->text, common);
+
+	if (order)
+		return order;
+	int next_a = a->length > common ? (unsigned char)a->text[common] : a->slot & 1 ? ' ' : ';';
+	int next_b = b->length > common ? (unsigned char)b->text[common] : b->slot & 1 ? ' ' : ';';
+	if (next_a != next_b)
+		return next_a < next_b ? -1 : 1;
+	return compare_names(a, b);
+}
+
+uint32_t *stack_list_ranks(const struct stack_list *list)
+{
+	uint32_t count = 2 * list->profile->frame_count;
+	uint32_t *ranks = memory_new((count + 1) * sizeof(*ranks));
+	_cleanup_free_ struct rank_key *keys = memory_new((count + 1) * sizeof(*keys));
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct intern_string *name =
+			&list->profile->strings.strings[list->profile->frames[i / 2].name];
+
+		keys[i] = (struct rank_key){name->text, name->length, i};
+	}
+	qsort(keys, count, sizeof(*keys), list->has_modules ? compare_as_names : compare_as_text);
+	for (uint32_t i = 0; i < count; i++)
+		ranks[keys[i].slot] = i;
+	return ranks;
+}
+
+struct order {
+	const struct stack_list *list;
+	const uint32_t *ranks;
+};
+
+static int compare_stacks(const void *left, const void *right, void *context)
+{
+	const struct order *order = context;
+	const struct stack *a = left, *b = right;
+	const uint32_t *frames_a = order->list->frames + a->first;
+	const uint32_t *frames_b = order->list->frames + b->first;
+	uint32_t depth = a->depth < b->depth ? a->depth : b->depth;
+
+	for (uint32_t i = 0; i < depth; i++) {
+		uint32_t rank_a = order->ranks[2 * frames_a[i] + (i + 1 == a->depth)];
+		uint32_t rank_b = order->ranks[2 * frames_b[i] + (i + 1 == b->depth)];
+
+		if (rank_a != rank_b)
+			return rank_a < rank_b ? -1 : 1;
+	}
+	return (a->depth > b->depth) - (a->depth < b->depth);
+}
+
+void stack_list_merge_equal(struct stack_list *list)
+{
+	_cleanup_free_ uint32_t *ranks = stack_list_ranks(list);
+	struct order order = {list, ranks};
+	uint32_t kept = 0;
+
+	if (!list->stack_count)
+		return;
+	qsort_r(list->stacks, list->stack_count, sizeof(*list->stacks), compare_stacks, &order);
+	for (uint32_t i = 1; i < list->stack_count; i++) {
+		struct stack *last = &list->stacks[kept];
+
+		if (compare_stacks(last, &list->stacks[i], &order) == 0) {
+			last->values[STACK_BEFORE] += list->stacks[i].values[STACK_BEFORE];
+			last->values[STACK_AFTER] += list->stacks[i].values[STACK_AFTER];
+		} else {
+			list->stacks[++kept] = list->stacks[i];
+		}
+	}
+	list->stack_count = kept + 1;
+}
