@@ -73,8 +73,8 @@ static const struct row {
 	 AT(width_by), 0, 0},
 	{"significance", "RATE", "grey for changes beyond this false discovery rate (0.05; all)",
 	 FORM_SIGNIFICANCE, AT(significance), 0, 0},
-	{"cut", "SIDE", "which end of a long label is cut: left or right", FORM_SIDE, AT(cut_side),
-	 0, 0},
+	{"cut", "SIDE", "which end of a long label is cut: left, right or auto", FORM_SIDE,
+	 AT(cut_side), 0, 0},
 };
 
 void flamegraph_options_init_compatible(struct flamegraph_options *options)
@@ -96,7 +96,8 @@ void flamegraph_options_init(struct flamegraph_options *options)
 {
 	flamegraph_options_init_compatible(options);
 	options->colors = "kind";
-	options->cut_side = "left";
+	options->cut_side = "auto";
+	options->font_type = "system-ui, 'DejaVu Sans', Verdana, sans-serif";
 	options->compare_shares = 1;
 	options->significance = 0.05;
 	options->width_by = WIDTH_BY_LARGER;
@@ -203,8 +204,9 @@ static int set_text(const struct row *row, const char **field, const char *text,
 		*error = "notes may hold neither '<' nor '>'";
 		return -EINVAL;
 	}
-	if (row->form == FORM_SIDE && strcmp(text, "left") != 0 && strcmp(text, "right") != 0) {
-		*error = "neither left nor right";
+	if (row->form == FORM_SIDE && strcmp(text, "left") != 0 && strcmp(text, "right") != 0 &&
+	    strcmp(text, "auto") != 0) {
+		*error = "none of left, right and auto";
 		return -EINVAL;
 	}
 	if (row->form == FORM_PALETTE && !palette_exists(text)) {

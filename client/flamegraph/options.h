@@ -48,9 +48,13 @@ struct flamegraph_options {
 	double factor;
 	const char *name_attributes; /* a file */
 	enum flamegraph_width_by width_by;
-	double significance;  /* false discovery rate; 0: every change is coloured */
-	int compare_shares;   /* a difference of shares, not of raw counts */
-	const char *cut_side; /* "left" or "right": where a label that is too long is cut */
+	double significance; /* false discovery rate; 0: every change is coloured */
+	int compare_shares;  /* a difference of shares, not of raw counts */
+	/*
+	 * Where a label that is too long is cut: "left", "right", or "auto", which keeps the end of
+	 * names with scopes ("::") or paths and the beginning of all others.
+	 */
+	const char *cut_side;
 };
 
 /* What the commands start from: render from flamegraph.pl's defaults, the others from ours. */

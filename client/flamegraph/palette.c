@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/flamegraph/palette.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,7 +190,7 @@ static const struct {
 } kinds[FRAME_KIND_COUNT] = {
 	[FRAME_USER] = {{240, 150, 60}, {15, 50, 40}},
 	[FRAME_LIBRARY] = {{120, 180, 225}, {45, 35, 25}},
-	[FRAME_KERNEL] = {{165, 130, 200}, {35, 30, 35}},
+	[FRAME_KERNEL] = {{180, 150, 215}, {40, 45, 30}},
 	[FRAME_JIT] = {{95, 175, 125}, {45, 45, 45}},
 	[FRAME_INLINED] = {{250, 205, 140}, {5, 35, 50}},
 	[FRAME_UNKNOWN] = {{175, 175, 175}, {35, 35, 35}},
@@ -295,21 +296,19 @@ static struct color ramp_color(const char *ramp_name, const double *shares)
 	return (struct color){channels[0], channels[1], channels[2]};
 }
 
-static struct color kind_color(const struct text *name, const double *shares)
+int palette_shade(const char *name, size_t length)
 {
-	enum frame_kind kind = name->kind;
+	return (int)(share_of_name(name, length) * PALETTE_SHADES);
+}
+
+struct color palette_kind_shade(enum frame_kind kind, int shade)
+{
 	const struct color *color = &kinds[kind].color, *spread = &kinds[kind].spread;
-	/* The shade says nothing; it keeps neighbours apart. */
-	double share = shares[0] - 0.5;
+	double share = (shade + 0.5) / PALETTE_SHADES - 0.5;
 
 	return (struct color){(uint8_t)(color->red + (int)(spread->red * share)),
 			      (uint8_t)(color->green + (int)(spread->green * share)),
 			      (uint8_t)(color->blue + (int)(spread->blue * share))};
-}
-
-struct color palette_kind_color(enum frame_kind kind)
-{
-	return kinds[kind].color;
 }
 
 struct color palette_color(const char *palette, enum palette_mode mode, const char *name,
@@ -320,7 +319,7 @@ struct color palette_color(const char *palette, enum palette_mode mode, const ch
 
 	find_shares(mode, &text, shares);
 	if (strcmp(palette, "kind") == 0)
-		return kind_color(&text, shares);
+		return palette_kind_shade(kind, (int)(fmin(shares[0], 0.999) * PALETTE_SHADES));
 	for (size_t i = 0; i < ARRAY_SIZE(choosers); i++)
 		if (strcmp(choosers[i].name, palette) == 0)
 			palette = choosers[i].choose(&text);

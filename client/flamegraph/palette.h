@@ -31,8 +31,13 @@ const char *palette_list(void);
 struct color palette_color(const char *palette, enum palette_mode mode, const char *name,
 			   size_t length, enum frame_kind kind);
 
-/* The colour of a kind in the palette `kind`. */
-struct color palette_kind_color(enum frame_kind kind);
+/*
+ * The palette `kind` has a few shades of each kind; which one a name has says nothing, it keeps
+ * neighbours apart.
+ */
+#define PALETTE_SHADES 4
+int palette_shade(const char *name, size_t length);
+struct color palette_kind_shade(enum frame_kind kind, int shade);
 
 /* Red where value > 0, blue where it is < 0, white at 0, full at ±limit. */
 struct color palette_delta_color(double value, double limit);

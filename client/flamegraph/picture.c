@@ -258,6 +258,13 @@ static size_t count_characters(const char *text, size_t length)
 	return count;
 }
 
+static int keeps_end(const char *cut_side, const char *name, size_t length)
+{
+	if (strcmp(cut_side, "auto") == 0)
+		return memmem(name, length, "::", 2) || memchr(name, '/', length);
+	return strcmp(cut_side, "left") == 0;
+}
+
 char *picture_label(const struct picture *picture, uint32_t number)
 {
 	const struct flamegraph_options *options = picture->options;
@@ -275,7 +282,7 @@ char *picture_label(const struct picture *picture, uint32_t number)
 	size_t keep = room < (double)count ? (size_t)room : count;
 	if (keep == count)
 		return memory_format("%.*s", (int)length, name);
-	if (strcmp(options->cut_side, "left") == 0) {
+	if (keeps_end(options->cut_side, name, length)) {
 		size_t skipped = skip_characters(name, length, count - (keep - 2));
 
 		return memory_format("..%.*s", (int)(length - skipped), name + skipped);

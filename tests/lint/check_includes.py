@@ -21,7 +21,7 @@ LAYERS = [
                        "bpf/*", "common/*"]),
     ("daemon/*", ["daemon/*", "bpf/*", "common/*"]),
     ("client/formats/*", ["client/formats/*", "common/*"]),
-    ("client/flamegraph/*", ["client/flamegraph/*", "client/formats/*stack*.h", "common/*"]),
+    ("client/flamegraph/*", ["client/flamegraph/*", "client/formats/*stack*.h", "client/formats/embedded.h", "common/*"]),
     ("client/*", ["client/*", "common/*"]),
     ("preload/*", ["preload/*", "common/*"]),
     ("tests/*", ["*"]),
@@ -30,6 +30,7 @@ LAYERS = [
 # Each library is included by the files whose job it is, so that it could be replaced.
 FENCES = [
     ("jansson.h", ["common/*json*", "common/protocol.*", "daemon/core/*", "client/*"]),
+    ("zlib.h", ["client/formats/embedded.c"]),
     ("event2/*", ["daemon/core/*"]),
     ("bpf/libbpf.h", ["daemon/broker/*", "daemon/core/sampler.c"]),
     ("bpf/bpf.h", ["daemon/broker/*", "daemon/core/*"]),

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a frame is, in words and numbers: for the tooltip, the line below the frames and for who
+// listens to the picture instead of looking at it.
+
+const KIND_NAMES = {user: 'program', library: 'library', kernel: 'kernel', jit: 'JIT', inlined: 'inlined', unknown: 'no name', process: '', mark: 'not walked', waker: 'waker'};
+
+function countText(value) {
+	return Math.round(value * (view.factor || 1)).toLocaleString('en-US');
+}
+
+function percentText(share) {
+	return (100 * share).toFixed(2) + ' %';
+}
+
+function signed(text, value) {
+	return (value > 0 ? '+' : '') + text;
+}
+
+function plural(count) {
+	return `${count} ${view.countName}`;
+}
+
+class Details {
+	constructor(tree) {
+		this.tree = tree;
+	}
+
+	// Half the width of the 95 % interval of a node's share, or null where nothing is known of it.
+	halfInterval(node) {
+		const {spread, total} = this.tree;
+		const whole = total[1][0], share = total[1][node] / whole;
+		if (!(spread[node] > 0) || !(whole > 0))
+			return null;
+		const variance = (spread[node] * (1 - 2 * share) + share * share * spread[0]) / (whole * whole);
+		return variance > 0 ? 1.96 * Math.sqrt(variance) : null;
+	}
+
+	share(node, which) {
+		const {total} = this.tree;
+		return total[which][0] > 0 ? total[which][node] / total[which][0] : 0;
+	}
+
+	ownShare(node, which) {
+		const {total, own} = this.tree;
+		return total[which][0] > 0 ? own[which][node] / total[which][0] : 0;
+	}
+
+	// Where the code is: "library · libc.so.6 · malloc.c:12".
+	place(node) {
+		if (!node)
+			return '';
+		const {kind, module, file, line} = this.tree.frames[this.tree.frame[node]];
+		return [KIND_NAMES[kind] ?? '', module, file ? file + (line ? ':' + line : '') : ''].filter(part => part).join(' · ');
+	}
+
+	// Rows of name and value.
+	rows(node) {
+		const {total, own} = this.tree;
+		if (view.isDifference)
+			return this.changeRows(node);
+		const half = this.halfInterval(node);
+		const rows = [['total', plural(countText(total[1][node])), percentText(this.share(node, 1)) + (half ? ` ± ${(100 * half).toFixed(2)}` : '')]];
+		if (node)
+			rows.push(['self', plural(countText(own[1][node])), percentText(this.ownShare(node, 1))]);
+		return rows;
+	}
+
+	changeRows(node) {
+		const rows = [['', 'before', 'after', 'change']];
+		for (const [label, share] of [['total', this.share], ['self', this.ownShare]]) {
+			const before = share.call(this, node, 0), after = share.call(this, node, 1);
+			rows.push([label, percentText(before), percentText(after), signed((100 * (after - before)).toFixed(2), after - before)]);
+		}
+		const change = changeOf(this.tree, node);
+		if (change)
+			rows.push(['', '95 % of', `${(100 * change.low).toFixed(2)} … ${(100 * change.high).toFixed(2)}`, change.isSignificant ? 'significant' : 'not significant']);
+		return rows;
+	}
+
+	sentence(node) {
+		const name = this.tree.name(node), place = this.place(node);
+		return `${name}${place ? ` (${place})` : ''}: ` + this.rows(node).map(row => row.filter(part => part).join(' ')).join(', ');
+	}
+}

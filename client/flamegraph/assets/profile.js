@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is embedded in the picture: the options in force, and the profile with its stacks. Without a
+// browser that can decompress it, and in a flame chart, whose order the profile does not hold, the
+// frames that are drawn are all there is.
+
+const root = document.currentScript.closest('svg');
+const view = JSON.parse(root.querySelector('#flame-view').textContent);
+
+const DIVISORS = {samples: 0, ns: 1, us: 1e3, ms: 1e6, bytes: 1};
+const LEVEL = 'process';
+
+async function unpack(id) {
+	const element = root.querySelector('#' + id);
+	if (!element || typeof DecompressionStream === 'undefined')
+		return null;
+	const packed = Uint8Array.from(atob(element.textContent), c => c.charCodeAt(0));
+	const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
+	return JSON.parse(await new Response(stream).text());
+}
+
+// All frames and stacks of one or two profiles. `frames` are objects {name, kind, module, file,
+// line}, equal ones once; `sources` hold the nodes and rows of a profile with frames translated.
+class Model {
+	constructor() {
+		this.frames = [];
+		this.keys = new Map();
+		this.sources = [];
+	}
+
+	frame(name, kind, module, file, line) {
+		const key = `${name}\0${kind}\0${module}\0${file}\0${line}`;
+		let id = this.keys.get(key);
+		if (id === undefined) {
+			id = this.frames.length;
+			this.keys.set(key, id);
+			this.frames.push({name: name.replace(/_\[[kwij]\]$/, ''), kind, module, file, line});
+		}
+		return id;
+	}
+
+	// which: 0 what a difference compares with, 1 what is shown.
+	add(json, which) {
+		const frames = json.frames.map(([name, kind, module, file, line]) =>
+			this.frame(name, kind, json.modules[module] ?? '', json.files[file] ?? '', line ?? 0));
+		const level = (name, number) => this.frame(number === null ? name : `${name}/${number}`, LEVEL, '', '', 0);
+		const processes = json.processes.map(p => level(p.name, view.byProcess ? p.pid : null));
+		const levels = json.threads.map(t => {
+			const above = [processes[t.process]];
+			return view.byThread ? above.concat(level(t.name, t.tid)) : above;
+		});
+		this.sources.push({
+			which, levels, rows: json.rows,
+			parents: json.nodes.parent,
+			frames: json.nodes.frame.map(frame => frames[frame]),
+		});
+	}
+}
+
+// The value of a row in the unit of the picture, and the variance of that value.
+function rowValue(row) {
+	const divisor = DIVISORS[view.unit] ?? 0;
+	return divisor ? row[3] / divisor : row[2];
+}
+
+function rowVariance(row) {
+	const value = rowValue(row);
+	if (row[4] > 0 && row[3] > 0)
+		return row[4] * (value / row[3]) ** 2;
+	return view.unit === 'samples' ? value : 0;
+}
+
+async function readModel() {
+	const model = new Model();
+	const shown = view.flamechart ? null : await unpack('flame-profile');
+	if (!shown)
+		return null;
+	model.add(shown, 1);
+	const base = await unpack('flame-base');
+	if (base)
+		model.add(base, 0);
+	return model;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/flamegraph/flamegraph.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/flamegraph/frames.h"
+#include "client/flamegraph/picture.h"
+#include "client/flamegraph/svg.h"
+
+/* A list of more frames than this is embedded as it is drawn, without what is too narrow. */
+#define MAX_EMBEDDED_FRAMES (4u << 20)
+
+/* The drawn frames as a profile: what is too narrow counts for the frame below it. */
+static struct profile *collect_drawn(const struct picture *picture)
+{
+	const struct layout *layout = &picture->layout;
+	struct profile *profile = profile_new();
+	_cleanup_free_ uint32_t *nodes = memory_new(layout->count * sizeof(*nodes));
+	_cleanup_free_ double *values = memory_new(layout->count * sizeof(*values));
+
+	nodes[0] = PROFILE_NO_NODE;
+	for (uint32_t i = 0; i < layout->count; i++)
+		values[i] = layout->frames[i].totals[STACK_BEFORE];
+	for (uint32_t i = 1; i < layout->count; i++) {
+		const struct layout_frame *frame = &layout->frames[i];
+		struct profile_frame named = picture->list->profile->frames[frame->frame];
+
+		named.name = profile_string(profile, stack_list_name(picture->list, frame->frame));
+		named.module = named.file = 0;
+		nodes[i] = profile_add_node(profile, nodes[frame->parent],
+					    profile_add_frame(profile, &named));
+		values[frame->parent] -= values[i];
+	}
+	for (uint32_t i = 0; i < layout->count; i++)
+		if (values[i] > 0)
+			profile_add_row(profile, PROFILE_NO_THREAD, nodes[i], values[i], values[i],
+					0);
+	profile_add_note(profile, "frames that were too narrow to be drawn count for those below");
+	return profile;
+}
+
+/* Write through a buffer and convert that: names of any script are in it as UTF-8. */
+static int write_encoded(const char *text, size_t length, const char *encoding, FILE *file)
+{
+	_cleanup_free_ char *target = memory_format("%s//TRANSLIT", encoding);
+	iconv_t converter = iconv_open(target, "UTF-8");
+	char piece[4096];
+
+	if (converter == (iconv_t)-1)
+		return -EINVAL;
+	_cleanup_free_ char *copy = memory_copy_text(text, length);
+	char *at = copy;
+	while (length) {
+		char *out = piece;
+		size_t room = sizeof(piece);
+		size_t status = iconv(converter, &at, &length, &out, &room);
+
+		fwrite(piece, 1, sizeof(piece) - room, file);
+		if (status == (size_t)-1 && errno != E2BIG) {
+			/* Not in that encoding, not even nearly: leave the byte out. */
+			at++;
+			length--;
+		}
+	}
+	iconv_close(converter);
+	return ferror(file) ? -EIO : 0;
+}
+
+static int write_svg(const struct picture *picture, const struct svg_content *content, FILE *file)
+{
+	const char *encoding = picture->options->encoding;
+	char *text = NULL;
+	size_t length = 0;
+
+	if (!encoding || strcasecmp(encoding, "UTF-8") == 0)
+		return svg_write(picture, content, file);
+	FILE *buffer = open_memstream(&text, &length);
+	if (!buffer)
+		return -errno;
+	int error = svg_write(picture, content, buffer);
+	fclose(buffer);
+	if (!error)
+		error = write_encoded(text, length, encoding, file);
+	free(text);
+	return error;
+}
+
+static int draw(struct stack_list *list, struct svg_content *content,
+		const struct flamegraph_options *options, enum flamegraph_format format, FILE *file)
+{
+	_cleanup_(picture_fini) struct picture picture;
+	_cleanup_(profile_freep) struct profile *drawn = NULL;
+	int error = picture_init(&picture, list, options);
+
+	if (error)
+		return error;
+	if (format == FLAMEGRAPH_FRAMES)
+		return frames_write(&picture, file);
+	if (!content->profile)
+		content->profile = drawn = collect_drawn(&picture);
+	return write_svg(&picture, content, file);
+}
+
+int flamegraph_write(const struct profile *profile, const struct stack_levels *levels,
+		     const struct flamegraph_options *options, enum flamegraph_format format,
+		     FILE *file)
+{
+	struct svg_content content = {.profile = profile, .levels = *levels};
+	_cleanup_(stack_list_fini) struct stack_list list;
+
+	stack_list_init(&list);
+	int error = profile_stacks_add(&list, profile, levels, STACK_BEFORE);
+	return error ? error : draw(&list, &content, options, format, file);
+}
+
+int flamegraph_write_stacks(struct stack_list *list, const struct flamegraph_options *options,
+			    enum flamegraph_format format, FILE *file)
+{
+	struct svg_content content = {0};
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	_cleanup_(profile_freep) struct profile *base = NULL;
+
+	if (format == FLAMEGRAPH_SVG && list->frame_count <= MAX_EMBEDDED_FRAMES) {
+		content.profile = profile =
+			profile_stacks_collect(list, list->has_two ? STACK_AFTER : STACK_BEFORE);
+		if (list->has_two)
+			content.base = base = profile_stacks_collect(list, STACK_BEFORE);
+	}
+	return draw(list, &content, options, format, file);
+}
+
+const char *flamegraph_error(int error)
+{
+	switch (error) {
+	case -ENODATA:
+		return "no stack has a count: there is nothing to draw";
+	case -E2BIG:
+		return "too many frames";
+	case -EINVAL:
+		return "the unit or the encoding is not known for this profile";
+	default:
+		return strerror(-error);
+	}
+}

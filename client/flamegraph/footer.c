@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/flamegraph/footer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/flamegraph/picture.h"
+#include "common/clock.h"
+#include "common/profile.h"
+
+#define SEPARATOR " \xc2\xb7 "
+
+/* Parts joined by dots in the middle. */
+struct line {
+	FILE *file;
+	int is_started;
+};
+
+static void add_part(struct line *line, const char *format, ...) format_printf(2, 3);
+
+static void add_part(struct line *line, const char *format, ...)
+{
+	va_list arguments;
+
+	if (line->is_started)
+		fputs(SEPARATOR, line->file);
+	line->is_started = 1;
+	va_start(arguments, format);
+	vfprintf(line->file, format, arguments);
+	va_end(arguments);
+}
+
+static void read_time(uint64_t time_ns, struct tm *parts)
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
+
+	if (!localtime_r(&seconds, parts))
+		*parts = (struct tm){0};
+}
+
+static void add_window(struct line *line, const struct profile *profile)
+{
+	const struct profile_window *window = &profile->covered;
+	char from[64], to[64];
+	struct tm parts;
+
+	if (!window->to_ns)
+		return;
+	read_time(window->from_ns, &parts);
+	strftime(from, sizeof(from), "%Y-%m-%d %H:%M:%S", &parts);
+	read_time(window->to_ns, &parts);
+	strftime(to, sizeof(to), "%H:%M:%S %Z", &parts);
+	add_part(line, "%s to %s (%.3g s)", from, to,
+		 (double)(window->to_ns - window->from_ns) / (double)NS_PER_SECOND);
+}
+
+static void add_origin(struct line *line, const struct profile *profile)
+{
+	const char *target = profile_text(profile, profile->target);
+	const char *host = profile_text(profile, profile->host);
+	const char *source = profile_text(profile, profile->source);
+
+	if (*target)
+		add_part(line, "%s", target);
+	if (*host)
+		add_part(line, *target ? "on %s" : "%s", host);
+	add_window(line, profile);
+	if (*source && profile->rate_hz > 0)
+		add_part(line, "%s at %.4g Hz", source, profile->rate_hz);
+	else if (*source)
+		add_part(line, "%s", source);
+}
+
+double footer_whole_percent(const struct profile *profile)
+{
+	_cleanup_free_ char *is_broken = memory_new(profile->node_count + 1);
+	double whole = 0, all = 0;
+
+	for (uint32_t i = 0; i < profile->node_count; i++) {
+		const struct profile_node *node = &profile->nodes[i];
+
+		is_broken[i] = profile->frames[node->frame].kind == FRAME_MARKED ||
+			       (node->parent != PROFILE_NO_NODE && is_broken[node->parent]);
+	}
+	for (uint32_t i = 0; i < profile->row_count; i++) {
+		const struct profile_row *row = &profile->rows[i];
+
+		all += row->count;
+		if (row->node != PROFILE_NO_NODE && !is_broken[row->node])
+			whole += row->count;
+	}
+	return all > 0 ? 100 * whole / all : 0;
+}
+
+static void add_quality(struct line *line, const struct profile *profile)
+{
+	_cleanup_free_ char *taken = picture_count(profile->taken);
+
+	if (profile->taken <= 0)
+		return;
+	add_part(line, "%s samples", taken);
+	if (!profile->lost_count) {
+		add_part(line, "none lost");
+	} else {
+		_cleanup_free_ char *lost = picture_count(profile_lost(profile));
+
+		add_part(line, "%s lost", lost);
+		for (uint32_t i = 0; i < profile->lost_count; i++)
+			fprintf(line->file, "%s%s %.0f", i ? ", " : " (",
+				profile_text(profile, profile->lost[i].name),
+				profile->lost[i].value);
+		fputc(')', line->file);
+	}
+	add_part(line, "%.1f %% of stacks whole", footer_whole_percent(profile));
+}
+
+char *footer_text(const struct profile *profile)
+{
+	char *text = NULL;
+	size_t size = 0;
+	struct line line = {.file = open_memstream(&text, &size)};
+
+	if (!line.file)
+		return memory_format("%s", "");
+	add_origin(&line, profile);
+	add_quality(&line, profile);
+	if (profile->cost_percent >= 0)
+		add_part(&line, "cost %.2g %% of its CPU time", profile->cost_percent);
+	if (*profile_text(profile, profile->version))
+		add_part(&line, "flamed %s", profile_text(profile, profile->version));
+	fclose(line.file);
+	return text;
+}

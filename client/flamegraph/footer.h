@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The truth about a picture in one line: what was looked at, when, how, how much of it was seen.
+ */
+#ifndef FLAME_CLIENT_FLAMEGRAPH_FOOTER_H
+#define FLAME_CLIENT_FLAMEGRAPH_FOOTER_H
+
+struct profile;
+
+/* "redis (1234) on host · 13:02:01 to 13:02:31 (30 s) · …", "" where nothing is known. Owned. */
+char *footer_text(const struct profile *profile);
+
+/* Share of the samples in stacks that were walked to their root, in percent. */
+double footer_whole_percent(const struct profile *profile);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/flamegraph/svg.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/flamegraph/assets.h"
+#include "client/flamegraph/footer.h"
+#include "client/flamegraph/picture.h"
+#include "client/flamegraph/svg_view.h"
+#include "client/flamegraph/xml.h"
+#include "client/formats/embedded.h"
+
+/* Below the frames: a line for details, one for the legend, one for the footer. */
+#define LINE_PIXELS 18
+
+/* Where a picture has more frames than this, those narrower than a few pixels share one path. */
+#define MAX_SINGLE_FRAMES 10000
+#define SINGLE_PIXELS     3
+
+static const char kind_letters[FRAME_KIND_COUNT] = {
+	[FRAME_USER] = 'u',    [FRAME_LIBRARY] = 'l', [FRAME_KERNEL] = 'k',  [FRAME_JIT] = 'j',
+	[FRAME_INLINED] = 'i', [FRAME_UNKNOWN] = 'n', [FRAME_PROCESS] = 'p', [FRAME_MARKED] = 'm',
+};
+
+static const char *const kind_labels[FRAME_KIND_COUNT] = {
+	[FRAME_USER] = "program",  [FRAME_LIBRARY] = "library",   [FRAME_KERNEL] = "kernel",
+	[FRAME_JIT] = "JIT",       [FRAME_INLINED] = "inlined",   [FRAME_UNKNOWN] = "no name",
+	[FRAME_PROCESS] = "level", [FRAME_MARKED] = "not walked",
+};
+
+/* The backgrounds of flamegraph.pl: from and to of a gradient. */
+static const struct {
+	const char *name;
+	const char *from, *to;
+} backgrounds[] = {
+	{"yellow", "#eeeeee", "#eeeeb0"},
+	{"blue", "#eeeeee", "#e0e0ff"},
+	{"green", "#eef2ee", "#e0ffe0"},
+	{"grey", "#f8f8f8", "#e8e8e8"},
+};
+
+/* Which background a palette has unless told otherwise; ours has a plain one. */
+static const struct {
+	const char *palette;
+	const char *background;
+} palette_backgrounds[] = {
+	{"mem", "green"},   {"io", "blue"},     {"wakeup", "blue"}, {"chain", "blue"},
+	{"red", "grey"},    {"green", "grey"},  {"blue", "grey"},   {"aqua", "grey"},
+	{"yellow", "grey"}, {"purple", "grey"}, {"orange", "grey"}, {"hot", "yellow"},
+	{"java", "yellow"}, {"js", "yellow"},   {"perl", "yellow"}, {"python", "yellow"},
+	{"rust", "yellow"},
+};
+
+static int is_by_kind(const struct picture *picture)
+{
+	return strcmp(picture->options->colors, "kind") == 0 && !picture->list->has_two &&
+	       !picture->options->hash && !picture->options->random && !picture->options->color_map;
+}
+
+static double extra_height(const struct svg_content *content)
+{
+	(void)content;
+	return 2 * LINE_PIXELS;
+}
+
+static void write_background(const struct picture *picture, FILE *file)
+{
+	const char *name = picture->options->background;
+
+	for (size_t i = 0; i < ARRAY_SIZE(palette_backgrounds) && !name; i++)
+		if (strcmp(palette_backgrounds[i].palette, picture->options->colors) == 0)
+			name = palette_backgrounds[i].background;
+	if (name && name[0] == '#')
+		fprintf(file, "<style>.background{fill:%s}</style>\n", name);
+	for (size_t i = 0; i < ARRAY_SIZE(backgrounds) && name; i++)
+		if (strcmp(backgrounds[i].name, name) == 0)
+			fprintf(file,
+				"<defs><linearGradient id=\"background\" y1=\"0\" y2=\"1\" "
+				"x1=\"0\" x2=\"0\"><stop stop-color=\"%s\" offset=\"5%%\"/>"
+				"<stop stop-color=\"%s\" offset=\"95%%\"/></linearGradient></defs>"
+				"\n<style>:root:not(.dark) .background{fill:url(#background)}"
+				"</style>\n",
+				backgrounds[i].from, backgrounds[i].to);
+	fputs("<rect class=\"background\" width=\"100%\" height=\"100%\"/>\n", file);
+}
+
+/* Kinds and shades as classes: the sheet can turn them for the dark, and a class is short. */
+static void write_kind_styles(FILE *file)
+{
+	for (int kind = 0; kind < FRAME_KIND_COUNT; kind++) {
+		for (int shade = 0; shade < PALETTE_SHADES; shade++) {
+			struct color color = palette_kind_shade((enum frame_kind)kind, shade);
+
+			fprintf(file, ".%c%d{fill:#%02x%02x%02x}", kind_letters[kind], shade,
+				color.red, color.green, color.blue);
+		}
+	}
+	fputc('\n', file);
+}
+
+static void write_style(const struct picture *picture, FILE *file)
+{
+	const struct flamegraph_options *options = picture->options;
+
+	fputs("<style>\n", file);
+	fprintf(file, "text{font-size:%gpx;font-family:", options->font_size);
+	xml_write_text(options->font_type, file);
+	fputs("}\n", file);
+	xml_write_text(asset_style, file);
+	write_kind_styles(file);
+	fputs("</style>\n", file);
+}
+
+static void write_head(const struct picture *picture, const struct svg_content *content, FILE *file)
+{
+	const struct flamegraph_options *options = picture->options;
+	double height = picture->height + extra_height(content);
+	_cleanup_free_ char *footer = content->profile ? footer_text(content->profile) : NULL;
+
+	fprintf(file, "<?xml version=\"1.0\" encoding=\"%s\" standalone=\"no\"?>\n",
+		options->encoding ? options->encoding : "UTF-8");
+	if (options->notes && *options->notes) {
+		fputs("<!-- ", file);
+		/* A comment may hold no "--". */
+		for (const char *at = options->notes; *at; at++)
+			xml_write(at[0] == '-' && at[1] == '-' ? "~" : at, 1, file);
+		fputs(" -->\n", file);
+	}
+	fputs("<svg version=\"1.1\" xmlns=\"http://www.w3.org/2000/svg\" "
+	      "xmlns:xlink=\"http://www.w3.org/1999/xlink\" ",
+	      file);
+	if (options->width > 0)
+		fprintf(file, "width=\"%.15g\" height=\"%.15g\" ", picture->width, height);
+	else
+		fputs("width=\"100%\" class=\"fluid\" ", file);
+	fprintf(file, "viewBox=\"0 0 %.15g %.15g\" role=\"img\" aria-labelledby=\"title about\">\n",
+		picture->width, height);
+	fputs("<title id=\"title\">", file);
+	xml_write_text(picture->title, file);
+	fputs("</title>\n<desc id=\"about\">", file);
+	xml_write_text(footer ? footer : "", file);
+	fputs("</desc>\n", file);
+}
+
+static void write_titles(const struct picture *picture, FILE *file)
+{
+	const struct flamegraph_options *options = picture->options;
+
+	fprintf(file, "<text class=\"title\" x=\"%g\" y=\"%g\">", picture->width / 2,
+		options->font_size * 2);
+	xml_write_text(picture->title, file);
+	fputs("</text>\n", file);
+	if (options->subtitle && *options->subtitle) {
+		fprintf(file, "<text class=\"subtitle\" x=\"%g\" y=\"%g\">", picture->width / 2,
+			options->font_size * 4);
+		xml_write_text(options->subtitle, file);
+		fputs("</text>\n", file);
+	}
+}
+
+static void write_fill(const struct picture *picture, uint32_t number, FILE *file)
+{
+	const struct layout_frame *frame = &picture->layout.frames[number];
+	const struct color *color = &picture->colors[number];
+	enum frame_kind kind = FRAME_PROCESS;
+
+	if (!is_by_kind(picture)) {
+		fprintf(file, "fill=\"#%02x%02x%02x\"", color->red, color->green, color->blue);
+		return;
+	}
+	if (frame->frame != LAYOUT_ROOT)
+		kind = (enum frame_kind)picture->list->profile->frames[frame->frame].kind;
+	size_t length;
+	const char *name = picture_name(picture, number, &length);
+	fprintf(file, "class=\"%c%d\"", kind_letters[kind], palette_shade(name, length));
+}
+
+static void write_frame(const struct picture *picture, uint32_t number, FILE *file)
+{
+	struct box box = picture_box(picture, number);
+	_cleanup_free_ char *title = picture_title(picture, number);
+	_cleanup_free_ char *label = picture_label(picture, number);
+
+	fputs("<rect ", file);
+	write_fill(picture, number, file);
+	fprintf(file, " x=\"%g\" y=\"%.15g\" width=\"%g\" height=\"%g\"><title>", box.x, box.y,
+		box.width, box.height);
+	xml_write_text(title, file);
+	fputs("</title></rect>", file);
+	if (*label) {
+		fprintf(file, "<text x=\"%g\" y=\"%.15g\">", box.x + 3,
+			box.y + box.height / 2 + picture->options->font_size * 0.35);
+		xml_write_text(label, file);
+		fputs("</text>", file);
+	}
+	fputc('\n', file);
+}
+
+static int compare_fills(const void *left, const void *right, void *context)
+{
+	const struct picture *picture = context;
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+	int order = memcmp(&picture->colors[a], &picture->colors[b], sizeof(struct color));
+
+	return order ? order : (a > b) - (a < b);
+}
+
+/* Frames too narrow to be pointed at: one path for all of a colour. */
+static void write_narrow_frames(const struct picture *picture, uint32_t *narrow, uint32_t count,
+				FILE *file)
+{
+	struct picture sorted = *picture;
+
+	qsort_r(narrow, count, sizeof(*narrow), compare_fills, &sorted);
+	for (uint32_t i = 0; i < count; i++) {
+		struct box box = picture_box(picture, narrow[i]);
+
+		if (!i || memcmp(&picture->colors[narrow[i]], &picture->colors[narrow[i - 1]],
+				 sizeof(struct color)) != 0) {
+			fputs(i ? "\"/>\n<path " : "<path ", file);
+			write_fill(picture, narrow[i], file);
+			fputs(" d=\"", file);
+		}
+		fprintf(file, "M%g %gh%gv%gh-%gz", box.x, box.y, box.width, box.height, box.width);
+	}
+	if (count)
+		fputs("\"/>\n", file);
+}
+
+static void write_frames(const struct picture *picture, FILE *file)
+{
+	uint32_t count = picture->layout.count;
+	_cleanup_free_ uint32_t *narrow = memory_new(count * sizeof(*narrow));
+	double limit = count > MAX_SINGLE_FRAMES ? SINGLE_PIXELS : 0;
+	uint32_t narrow_count = 0;
+
+	fputs("<g id=\"frames\" class=\"frames\">\n", file);
+	for (uint32_t i = 0; i < count; i++) {
+		if (picture->layout.frames[i].width * picture->scale < limit)
+			narrow[narrow_count++] = i;
+		else
+			write_frame(picture, i, file);
+	}
+	write_narrow_frames(picture, narrow, narrow_count, file);
+	fputs("</g>\n", file);
+}
+
+static void write_legend_entry(const char *style, const char *label, double *x, double y,
+			       FILE *file)
+{
+	fprintf(file, "<rect %s x=\"%g\" y=\"%g\" width=\"10\" height=\"10\" rx=\"2\"/>", style, *x,
+		y - 9);
+	fprintf(file, "<text x=\"%g\" y=\"%g\">%s</text>\n", *x + 14, y, label);
+	*x += 14 + 7.0 * (double)strlen(label) + 16;
+}
+
+static void write_legend(const struct picture *picture, double y, FILE *file)
+{
+	int is_used[FRAME_KIND_COUNT] = {0};
+	double x = picture->side;
+
+	fputs("<g id=\"legend\" class=\"note\">", file);
+	if (picture->list->has_two) {
+		int negate = picture->options->negate;
+
+		write_legend_entry("fill=\"#ff6969\"", negate ? "shrank" : "grew", &x, y, file);
+		write_legend_entry("fill=\"#6969ff\"", negate ? "grew" : "shrank", &x, y, file);
+	}
+	for (uint32_t i = 1; i < picture->layout.count && is_by_kind(picture); i++)
+		is_used[picture->list->profile->frames[picture->layout.frames[i].frame].kind] = 1;
+	for (int kind = 0; kind < FRAME_KIND_COUNT; kind++) {
+		char style[16];
+
+		snprintf(style, sizeof(style), "class=\"%c1\"", kind_letters[kind]);
+		if (is_used[kind])
+			write_legend_entry(style, kind_labels[kind], &x, y, file);
+	}
+	fputs("</g>\n", file);
+}
+
+static void write_foot(const struct picture *picture, const struct svg_content *content, FILE *file)
+{
+	double y = picture->height + LINE_PIXELS - 6;
+	_cleanup_free_ char *footer = content->profile ? footer_text(content->profile) : NULL;
+
+	write_legend(picture, y, file);
+	fprintf(file, "<text id=\"footer\" class=\"note\" x=\"%g\" y=\"%g\">", picture->side,
+		y + LINE_PIXELS);
+	xml_write_text(footer ? footer : "", file);
+	fputs("</text>\n", file);
+}
+
+int svg_write(const struct picture *picture, const struct svg_content *content, FILE *file)
+{
+	int error = 0;
+
+	write_head(picture, content, file);
+	write_style(picture, file);
+	write_background(picture, file);
+	write_titles(picture, file);
+	write_frames(picture, file);
+	write_foot(picture, content, file);
+	svg_view_write(picture, content, file);
+	if (content->profile)
+		error = embedded_write(content->profile, EMBEDDED_PROFILE, file);
+	if (!error && content->base)
+		error = embedded_write(content->base, EMBEDDED_BASE, file);
+	fputs("<script type=\"text/javascript\"><![CDATA[\n", file);
+	fputs(asset_script, file);
+	fputs("]]></script>\n</svg>\n", file);
+	return error ? error : ferror(file) ? -EIO : 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/flamegraph/svg_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "client/flamegraph/picture.h"
+#include "client/flamegraph/svg.h"
+#include "client/flamegraph/xml.h"
+
+static void set_text(json_t *view, const char *name, const char *text)
+{
+	/* NULL where the text is not UTF-8: the script then has a default. */
+	json_object_set_new(view, name, json_string(text ? text : ""));
+}
+
+static void set_number(json_t *view, const char *name, double value)
+{
+	json_object_set_new(view, name, json_real(value));
+}
+
+static void set_flag(json_t *view, const char *name, int value)
+{
+	json_object_set_new(view, name, json_boolean(value));
+}
+
+/* Colours by name: the script finds those of kinds, the rest it is told. */
+static json_t *list_colors(const struct picture *picture)
+{
+	json_t *colors = json_object();
+
+	for (uint32_t i = 1; i < picture->layout.count; i++) {
+		const struct color *color = &picture->colors[i];
+		size_t length;
+		const char *name = picture_name(picture, i, &length);
+		char text[8];
+		_cleanup_free_ char *key = memory_copy_text(name, length);
+
+		snprintf(text, sizeof(text), "#%02x%02x%02x", color->red, color->green,
+			 color->blue);
+		json_object_set_new(colors, key, json_string(text));
+	}
+	return colors;
+}
+
+static void set_options(json_t *view, const struct flamegraph_options *options)
+{
+	set_text(view, "palette", options->colors);
+	set_text(view, "cut", options->cut_side);
+	set_text(view, "nameType", options->name_type);
+	set_number(view, "width", options->width);
+	set_number(view, "frameHeight", options->frame_height);
+	set_number(view, "minWidth", options->min_width);
+	set_flag(view, "minWidthIsPercent", options->min_width_is_percent);
+	set_number(view, "fontSize", options->font_size);
+	set_number(view, "factor", options->factor);
+	set_number(view, "total", options->total);
+	set_flag(view, "reverse", options->reverse);
+	set_flag(view, "inverted", options->inverted);
+	set_flag(view, "flamechart", options->flamechart);
+	set_flag(view, "negate", options->negate);
+	set_flag(view, "chain", strcmp(options->colors, "chain") == 0);
+	set_flag(view, "compareShares", options->compare_shares);
+	set_number(view, "widthBy", options->width_by);
+}
+
+void svg_view_write(const struct picture *picture, const struct svg_content *content, FILE *file)
+{
+	const struct flamegraph_options *options = picture->options;
+	json_t *view = json_object();
+	int by_kind = strcmp(options->colors, "kind") == 0 && !options->hash && !options->random &&
+		      !options->color_map;
+
+	set_options(view, options);
+	set_text(view, "countName", picture->count_name);
+	set_text(view, "unit", picture->list->unit_name);
+	set_number(view, "top", picture->top);
+	set_number(view, "bottom", picture->bottom);
+	set_number(view, "side", picture->side);
+	set_flag(view, "byProcess", content->levels.by_process);
+	set_flag(view, "byThread", content->levels.by_thread);
+	set_flag(view, "isDifference", picture->list->has_two);
+	if (!by_kind && !picture->list->has_two)
+		json_object_set_new(view, "colors", list_colors(picture));
+	char *text = json_dumps(view, JSON_COMPACT | JSON_REAL_PRECISION(12));
+	fputs("<metadata id=\"flame-view\">", file);
+	xml_write_text(text ? text : "{}", file);
+	fputs("</metadata>\n", file);
+	free(text);
+	json_decref(view);
+}
