@@ -303,7 +303,7 @@ int svg_write(const struct picture *picture, const struct svg_content *content, 
 	write_titles(picture, file);
 	write_frames(picture, file);
 	write_foot(picture, content, file);
-	svg_view_write(picture, content, file);
+	svg_view_write(picture, &content->levels, file);
 	if (content->profile)
 		error = embedded_write(content->profile, EMBEDDED_PROFILE, file);
 	if (!error && content->base)

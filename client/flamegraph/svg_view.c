@@ -7,8 +7,8 @@
 #include <jansson.h>
 
 #include "client/flamegraph/picture.h"
-#include "client/flamegraph/svg.h"
 #include "client/flamegraph/xml.h"
+#include "client/formats/profile_stacks.h"
 
 static void set_text(json_t *view, const char *name, const char *text)
 {
@@ -66,7 +66,7 @@ static void set_options(json_t *view, const struct flamegraph_options *options)
 	set_number(view, "widthBy", options->width_by);
 }
 
-void svg_view_write(const struct picture *picture, const struct svg_content *content, FILE *file)
+void svg_view_write(const struct picture *picture, const struct stack_levels *levels, FILE *file)
 {
 	const struct flamegraph_options *options = picture->options;
 	json_t *view = json_object();
@@ -79,8 +79,8 @@ void svg_view_write(const struct picture *picture, const struct svg_content *con
 	set_number(view, "top", picture->top);
 	set_number(view, "bottom", picture->bottom);
 	set_number(view, "side", picture->side);
-	set_flag(view, "byProcess", content->levels.by_process);
-	set_flag(view, "byThread", content->levels.by_thread);
+	set_flag(view, "byProcess", levels->by_process);
+	set_flag(view, "byThread", levels->by_thread);
 	set_flag(view, "isDifference", picture->list->has_two);
 	if (!by_kind && !picture->list->has_two)
 		json_object_set_new(view, "colors", list_colors(picture));

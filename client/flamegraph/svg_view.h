@@ -9,8 +9,9 @@
 #include <stdio.h>
 
 struct picture;
-struct svg_content;
+struct stack_levels;
 
-void svg_view_write(const struct picture *picture, const struct svg_content *content, FILE *file);
+/* Write the element. */
+void svg_view_write(const struct picture *picture, const struct stack_levels *levels, FILE *file);
 
 #endif
