@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #if __BYTE_ORDER == __LITTLE_ENDIAN
 #define NATIVE_ELF_DATA ELFDATA2LSB
@@ -72,20 +73,29 @@ static void drop_overlapping(struct elf_file *file)
 	file->segment_count = kept;
 }
 
-static void add_segment(struct elf_file *file, const GElf_Phdr *header)
+/* What of the segment really is in the file; 0: nothing. */
+static uint64_t segment_size(const struct elf_file *file, const GElf_Phdr *header)
 {
+	uint64_t size = header->p_filesz;
 	uint64_t end;
 
-	file->has_program = 1;
-	if (!(header->p_flags & PF_X) || !header->p_filesz ||
-	    __builtin_add_overflow(header->p_offset, header->p_filesz, &end) ||
-	    __builtin_add_overflow(header->p_vaddr, header->p_filesz, &end))
-		return;
-	file->segments[file->segment_count++] = (struct module_segment){
-		.offset = header->p_offset,
-		.size = header->p_filesz,
-		.vaddr = header->p_vaddr,
-	};
+	if (header->p_offset >= file->size)
+		return 0;
+	if (size > file->size - header->p_offset)
+		size = file->size - header->p_offset;
+	return __builtin_add_overflow(header->p_vaddr, size, &end) ? 0 : size;
+}
+
+static void add_segment(struct elf_file *file, const GElf_Phdr *header)
+{
+	uint64_t size = segment_size(file, header);
+
+	if (header->p_flags & PF_X && size)
+		file->segments[file->segment_count++] = (struct module_segment){
+			.offset = header->p_offset,
+			.size = size,
+			.vaddr = header->p_vaddr,
+		};
 }
 
 static int read_segments(struct elf_file *file)
@@ -167,6 +177,7 @@ int elf_file_open(struct elf_file *file, int fd)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -EINVAL;
+	opened.size = (uint64_t)status.st_size;
 	elf_version(EV_CURRENT);
 	opened.handle = elf_begin(fd, ELF_C_READ, NULL);
 	return finish_open(file, &opened);
@@ -174,7 +185,7 @@ int elf_file_open(struct elf_file *file, int fd)
 
 int elf_file_open_memory(struct elf_file *file, const void *memory, size_t size)
 {
-	struct elf_file opened = {.fd = -1};
+	struct elf_file opened = {.fd = -1, .memory = memory, .size = size};
 	union {
 		const void *borrowed;
 		char *argument; /* libelf only writes to it when asked to */
@@ -243,6 +254,51 @@ int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offse
 		}
 	}
 	return -ENOENT;
+}
+
+int elf_file_locate(const struct elf_file *file, uint64_t vaddr, uint64_t *offset, uint64_t *size)
+{
+	size_t count;
+
+	if (elf_getphdrnum(file->handle, &count))
+		return -ENOENT;
+	for (size_t i = 0; i < count; i++) {
+		GElf_Phdr header;
+
+		if (!gelf_getphdr(file->handle, (int)i, &header))
+			break;
+		if (header.p_type != PT_LOAD || vaddr < header.p_vaddr ||
+		    vaddr - header.p_vaddr >= segment_size(file, &header))
+			continue;
+		*offset = header.p_offset + (vaddr - header.p_vaddr);
+		*size = segment_size(file, &header) - (vaddr - header.p_vaddr);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int elf_file_read(const struct elf_file *file, uint64_t offset, void *bytes, size_t size)
+{
+	char *at = bytes;
+
+	if (offset > file->size || size > file->size - offset)
+		return -EIO;
+	if (file->memory) {
+		memcpy(bytes, (const char *)file->memory + offset, size);
+		return 0;
+	}
+	while (size) {
+		ssize_t count = pread(file->fd, at, size, (off_t)offset);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			return -EIO;
+		at += count;
+		offset += (uint64_t)count;
+		size -= (size_t)count;
+	}
+	return 0;
 }
 
 /* Find the build ID among the notes in data. */

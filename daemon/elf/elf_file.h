@@ -28,14 +28,15 @@ struct elf_section {
 /* Zero-initialised is a file that is not open. */
 struct elf_file {
 	Elf *handle;
-	int fd; /* borrowed; -1: the file is in memory */
+	int fd;             /* borrowed; -1: the file is in memory */
+	const void *memory; /* borrowed; NULL: the file is in fd */
+	uint64_t size;      /* of the whole file, bytes */
 	GElf_Ehdr header;
 	struct elf_section *sections; /* by number; 0 is none */
 	size_t section_count;
 	struct module_segment *segments; /* executable ones, by file offset, not overlapping */
 	size_t segment_count;
 	int is_executable; /* a program, not a library */
-	int has_program;   /* it has program headers to be run by, so it is not only debug data */
 };
 
 /*
@@ -67,6 +68,17 @@ must_check int elf_section_read(const struct elf_section *section, Elf_Data **da
 
 /* File offset of an address in an executable segment. Errors: -ENOENT it is in none. */
 must_check int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offset);
+
+/*
+ * Find where the bytes that are mapped at vaddr lie in the file, and how many follow in the same
+ * segment, which need not be an executable one. Errors: -ENOENT.
+ */
+must_check int elf_file_locate(const struct elf_file *file, uint64_t vaddr, uint64_t *offset,
+			       uint64_t *size);
+
+/* Copy size bytes at offset. Errors: -EIO they do not lie in the file (any more). */
+must_check int elf_file_read(const struct elf_file *file, uint64_t offset, void *bytes,
+			     size_t size);
 
 /* Copy the build ID, at most MODULE_BUILD_ID_MAX bytes. Returns its length, 0: there is none. */
 uint32_t elf_file_build_id(const struct elf_file *file, uint8_t *build_id);

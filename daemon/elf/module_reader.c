@@ -8,7 +8,9 @@
 
 #include "daemon/elf/debug_file.h"
 #include "daemon/elf/image_writer.h"
+#include "daemon/elf/reader_message.h"
 #include "daemon/elf/symbols.h"
+#include "daemon/elf/unwind_rows.h"
 
 /* The kernel's vdso is two pages; its section headers, which come last, tell how long it is. */
 #define VDSO_MAX_BYTES (UINT64_C(64) << 10)
@@ -38,19 +40,27 @@ static int read_image(const struct elf_file *file, const struct elf_file *debug,
 {
 	_cleanup_(symbol_table_fini) struct symbol_table symbols = {0};
 	struct module_image_header header = {0};
+	_cleanup_(row_table_fini) struct row_table rows = {0};
 	uint32_t symbol_flags;
 
-	(void)want;
 	if (!file->segment_count)
 		return -ENOEXEC; /* no code: nothing that a frame could lie in */
 	read_identity(file, debug, &header);
 	symbols_read(file, debug, &symbols, &symbol_flags, &header.skipped);
 	header.flags |= flags | symbol_flags;
+	if (want & READER_WANT_ROWS) {
+		row_table_init(&rows);
+		unwind_rows_read(file, &rows);
+		header.flags |= rows.is_cut ? MODULE_IS_CUT : 0;
+	}
 
 	const struct image_tables tables = {
 		.segments = {file->segments, file->segment_count},
 		.symbols = {symbols.symbols, symbols.symbol_count},
 		.text = {symbols.text, symbols.text_bytes},
+		.pages = {rows.pages, rows.page_count},
+		.rows = {rows.rows, rows.row_count},
+		.rules = {rows.rules, rows.rule_count},
 	};
 	return image_write(&header, &tables, image_fd);
 }

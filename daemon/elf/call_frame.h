@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads .eh_frame, the call frame information that DWARF 4 section 6.4 and the Linux Standard Base
+ * describe: which functions it describes, and for each the rules by which their callers are found.
+ * Of the registers only the canonical frame address, the return address, rbp and rbx are followed.
+ */
+#ifndef FLAME_DAEMON_ELF_CALL_FRAME_H
+#define FLAME_DAEMON_ELF_CALL_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/unwind_table.h"
+#include "common/memory.h"
+
+/* Deepest nesting of remembered states that is followed; compilers use one. */
+#define CALL_FRAME_MAX_STATES 32
+
+struct call_frame_section {
+	const uint8_t *bytes;
+	size_t size; /* at most 4 GiB */
+	uint64_t vaddr;
+	int ends_at_zero; /* a record of no length is the end: the true size is not known */
+};
+
+/* One function, or what the linker made of several: a frame description entry. */
+struct call_frame {
+	uint64_t vaddr;
+	uint64_t size;             /* bytes of code */
+	uint32_t common;           /* where its common information entry is in the section */
+	uint32_t instructions;     /* where its own are in the section */
+	uint32_t instruction_size; /* bytes */
+};
+
+/* What the frames of one common entry share, run already. Zero-initialised is none. */
+struct call_frame_common {
+	uint32_t position; /* in the section */
+	int is_known;
+	int is_usable;
+	int is_signal;
+	int has_augmentation; /* its frames have augmentation data with a size */
+	uint8_t encoding;     /* of addresses in its frames: DW_EH_PE_… */
+	uint64_t code_factor;
+	int64_t data_factor;
+	struct unwind_rule rule; /* in force where its frames begin */
+};
+
+/*
+ * Find the next frame from *position, which moves behind it. common is a cache of the one entry
+ * that was used last. Returns 1, or 0 at the end. What makes no sense is passed over.
+ */
+int call_frame_next(const struct call_frame_section *section, size_t *position,
+		    struct call_frame_common *common, struct call_frame *frame);
+
+/* Receives a rule that is in force from offset bytes into a function. Offsets ascend. */
+typedef void call_frame_on_rule(void *context, uint64_t offset, const struct unwind_rule *rule);
+
+/*
+ * Run the instructions of frame and report each rule. One that cannot be followed is reported with
+ * UNWIND_CFA_UNSUPPORTED.
+ */
+void call_frame_run(const struct call_frame_section *section, const struct call_frame *frame,
+		    struct call_frame_common *common, call_frame_on_rule *on_rule, void *context);
+
+#endif
