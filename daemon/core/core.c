@@ -78,6 +78,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	bucket_ring_evict(core->history, now_ns);
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
+	target_table_govern(core->targets, pipeline_ns_per_sample(&core->pipeline));
 	if (core->tick_count++ % SELF_USAGE_PERIOD_SEC == 0)
 		self_usage_look(&core->usage);
 }

@@ -222,6 +222,13 @@ void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *led
 	}
 }
 
+double pipeline_ns_per_sample(const struct pipeline *pipeline)
+{
+	uint64_t samples = pipeline->counters.values[COUNTER_KEPT];
+
+	return samples ? (double)sampler_drain_cpu_ns(pipeline->sampler) / (double)samples : 0;
+}
+
 uint64_t pipeline_lost(const struct pipeline *pipeline)
 {
 	return pipeline->ring_lost + pipeline->counters.values[COUNTER_LOST_LATE] +

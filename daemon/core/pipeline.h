@@ -47,6 +47,9 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline);
 /* Empty the ring buffer and count: taken = kept + all the others, to the sample. */
 void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger);
 
+/* What handling a sample costs the core: CPU time, ns. */
+double pipeline_ns_per_sample(const struct pipeline *pipeline);
+
 /* Samples lost so far, whatever the reason. */
 uint64_t pipeline_lost(const struct pipeline *pipeline);
 

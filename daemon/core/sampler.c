@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
 
@@ -19,6 +20,7 @@ struct sampler {
 	struct sampler_settings *settings;
 	struct event *readable;
 	struct event *timer;
+	uint64_t drain_cpu_ns;
 	int is_active;
 };
 
@@ -127,8 +129,16 @@ void sampler_close(struct sampler *sampler)
 
 void sampler_drain(struct sampler *sampler)
 {
+	uint64_t start_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+
 	ring_buffer__consume(sampler->ring);
 	sampler->receiver.on_drained(sampler->receiver.context);
+	sampler->drain_cpu_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - start_ns;
+}
+
+uint64_t sampler_drain_cpu_ns(const struct sampler *sampler)
+{
+	return sampler->drain_cpu_ns;
 }
 
 void sampler_set_active(struct sampler *sampler, int is_active)

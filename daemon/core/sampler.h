@@ -42,6 +42,9 @@ DEFINE_CLEANUP(sampler_close, struct sampler)
 /* Handle everything that is in the ring buffer now. */
 void sampler_drain(struct sampler *sampler);
 
+/* CPU time that handling records has taken so far. */
+uint64_t sampler_drain_cpu_ns(const struct sampler *sampler);
+
 /* Run the drain timer, or stop it while nothing is sampled. */
 void sampler_set_active(struct sampler *sampler, int is_active);
 

@@ -37,6 +37,13 @@ struct target_selector {
 	const char *pattern; /* glob or path; borrowed from the text */
 };
 
+/* What a target has given and cost so far. */
+struct target_usage {
+	uint64_t samples;
+	uint64_t weight_ns;
+	uint64_t cost_ns;
+};
+
 struct target {
 	uint32_t number; /* from 1, never used twice */
 	enum target_kind kind;
@@ -46,8 +53,9 @@ struct target {
 	char *pattern;          /* glob or canonical path; "" for others */
 	char *name;             /* for lists: process name, pattern */
 	uint64_t cgroup_id;
-	uint32_t events; /* bit for each enum record_event */
-	uint32_t rate_hz;
+	uint32_t events;   /* bit for each enum record_event */
+	uint32_t asked_hz; /* rate that was asked for */
+	uint32_t rate_hz;  /* rate in force: the governor may lower it */
 	double budget_percent;
 	int follows_children;
 	uint32_t within;    /* number of the target that followed this pid before; 0: none */
@@ -60,6 +68,7 @@ struct target {
 	uint64_t samples;
 	uint64_t weight_ns;
 	uint64_t cost_ns;
+	struct target_usage governed; /* when the governor looked last */
 };
 
 /* What to attach. Units in the names; rate_hz within 1..TARGET_RATE_MAX. */

@@ -4,18 +4,12 @@
 
 #include "common/clock.h"
 #include "daemon/core/access.h"
+#include "daemon/core/governor.h"
 #include "daemon/core/handlers.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
 #include "daemon/core/target_table.h"
-
-static double overhead_percent(const struct target *target)
-{
-	if (target->weight_ns == 0)
-		return 0;
-	return round(1e5 * (double)target->cost_ns / (double)target->weight_ns) / 1e3;
-}
 
 json_t *handler_target_to_json(const struct sources *sources, const struct target *target)
 {
@@ -27,9 +21,13 @@ json_t *handler_target_to_json(const struct sources *sources, const struct targe
 		"name", target->name, "events", "cpu", "rate_hz", (json_int_t)target->rate_hz,
 		"state", target_state_name(target->state), "samples", (json_int_t)target->samples,
 		"lost", (json_int_t)(pipeline_lost(sources->pipeline) - target->lost_before),
-		"overhead_percent", overhead_percent(target), "budget_percent",
-		target->budget_percent, "children", target->follows_children);
+		"overhead_percent",
+		round(1e3 * governor_overhead_percent(target,
+						      pipeline_ns_per_sample(sources->pipeline))) /
+			1e3,
+		"budget_percent", target->budget_percent, "children", target->follows_children);
 
+	json_object_set_new(json, "asked_hz", json_integer(target->asked_hz));
 	json_object_set_new(json, "pid",
 			    target->kind == TARGET_PID ? json_integer(target->pid) : json_null());
 	json_object_set_new(json, "uid",

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "daemon/core/broker_client.h"
 #include "daemon/core/cgroup_table.h"
+#include "daemon/core/governor.h"
 #include "daemon/core/process_info.h"
 #include "daemon/core/process_table.h"
 #include "daemon/core/sampler.h"
@@ -257,6 +258,7 @@ static struct target *new_target(struct target_table *table, const struct target
 static void set_options(struct target *target, const struct target_request *request)
 {
 	target->events = request->events;
+	target->asked_hz = request->rate_hz;
 	target->rate_hz = request->rate_hz;
 	target->budget_percent = request->budget_percent;
 	target->follows_children = request->follows_children;
@@ -590,6 +592,28 @@ void target_table_tick(struct target_table *table, uint64_t now_ns, uint64_t old
 		notice_exits(table, now_ns);
 	if (table->rate_hz && ++table->ticks % CPU_CHECK_TICKS == 0)
 		set_rate(table);
+}
+
+void target_table_govern(struct target_table *table, double core_ns_per_sample)
+{
+	int changed = 0;
+
+	for (uint32_t i = 0; i < table->count; i++) {
+		struct target *target = table->targets[i];
+		uint32_t rate_hz;
+
+		if (target->state != TARGET_RUNNING || target->budget_percent <= 0)
+			continue;
+		rate_hz = governor_choose_rate(target, core_ns_per_sample);
+		if (rate_hz == target->rate_hz)
+			continue;
+		log_debug("The governor moves a rate: target=%u from_hz=%u to_hz=%u",
+			  target->number, target->rate_hz, rate_hz);
+		target->rate_hz = rate_hz;
+		changed = 1;
+	}
+	if (changed)
+		apply(table);
 }
 
 uint32_t target_table_rate_hz(const struct target_table *table)

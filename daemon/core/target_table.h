@@ -74,6 +74,12 @@ void target_table_on_process(struct target_table *table, const struct record_pro
  */
 void target_table_tick(struct target_table *table, uint64_t now_ns, uint64_t oldest_ns);
 
+/*
+ * Move rates so that each target stays in its budget (governor.h), given what handling a sample
+ * costs the core. A budget of 0 percent is none.
+ */
+void target_table_govern(struct target_table *table, double core_ns_per_sample);
+
 /* The rate of the kernel's events now, 0: nothing is sampled. */
 uint32_t target_table_rate_hz(const struct target_table *table);
 
