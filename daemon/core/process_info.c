@@ -90,7 +90,7 @@ int process_info_parse_stat(const char *text, size_t length, struct process_info
 	info->pid = (uint32_t)pid;
 	info->parent_pid = (uint32_t)values[STAT_PARENT];
 	info->is_kernel_thread = (values[STAT_FLAGS] & PF_KTHREAD) != 0;
-	info->cpu_ticks = values[STAT_USER_TICKS] + values[STAT_SYSTEM_TICKS];
+	info->cpu_ns = (values[STAT_USER_TICKS] + values[STAT_SYSTEM_TICKS]) * START_TIME_TICK_NS;
 	info->start_time_ns = values[STAT_START_TIME] * START_TIME_TICK_NS;
 	info->rss_bytes = values[STAT_RSS_PAGES] * (uint64_t)sysconf(_SC_PAGESIZE);
 	utf8_clean(info->name, sizeof(info->name), open + 1, (size_t)(close - open - 1));
@@ -148,6 +148,18 @@ int process_info_read(uint32_t pid, struct process_info *info)
 	if (!group || parse_u64(group, size, 0, UINT32_MAX, &leader) || leader != pid)
 		return -ESRCH;
 	return 0;
+}
+
+int process_info_read_cpu_ns(uint32_t pid, uint64_t *cpu_ns)
+{
+	char text[PROC_FILE_BYTES];
+	ssize_t length = read_proc_file(pid, "schedstat", text, sizeof(text));
+	const char *at = text, *field;
+
+	if (length < 0)
+		return (int)length;
+	size_t size = next_field(&at, text + length, &field);
+	return parse_u64(field, size, 0, UINT64_MAX, cpu_ns) ? -ENOENT : 0;
 }
 
 int process_info_read_namespaced_pid(uint32_t pid, uint32_t *namespaced_pid)

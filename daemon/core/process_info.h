@@ -19,7 +19,7 @@ struct process_info {
 	uint64_t start_time_ns; /* boot time, in ticks of START_TIME_TICK_NS */
 	uint32_t pid;
 	uint32_t parent_pid;
-	uint64_t cpu_ticks; /* user and system time, in ticks of sysconf(_SC_CLK_TCK) */
+	uint64_t cpu_ns; /* user and system time of all threads; exact to a tick */
 	uint64_t rss_bytes;
 	int is_kernel_thread;
 	int is_zombie;
@@ -31,6 +31,12 @@ must_check int process_info_read(uint32_t pid, struct process_info *info);
 
 /* Read the path of the process in the unified cgroup hierarchy. Errors: -ESRCH, -ENODATA. */
 must_check int process_info_read_cgroup(uint32_t pid, char *path, size_t size);
+
+/*
+ * Read the CPU time of the main thread, ns: exact, unlike what the other files tell. Errors: -ESRCH,
+ * -ENOENT where the kernel does not account for it.
+ */
+must_check int process_info_read_cpu_ns(uint32_t pid, uint64_t *cpu_ns);
 
 /* Read the pid that the process has in its own pid namespace. Errors: -ESRCH, -EBADMSG. */
 must_check int process_info_read_namespaced_pid(uint32_t pid, uint32_t *namespaced_pid);

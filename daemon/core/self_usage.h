@@ -16,7 +16,7 @@ struct self_usage {
 	uint32_t broker_pid;
 	struct {
 		uint64_t time_ns;
-		uint64_t cpu_ticks;
+		uint64_t cpu_ns;
 	} points[SELF_USAGE_POINTS];
 	uint32_t count; /* points taken so far */
 };

@@ -30,7 +30,7 @@ static void test_stat_is_read_behind_the_last_parenthesis(void **state)
 		assert_int_equal(parse(text, &info), 0);
 		assert_int_equal(info.pid, 42);
 		assert_int_equal(info.parent_pid, 41);
-		assert_int_equal(info.cpu_ticks, 12);
+		assert_int_equal(info.cpu_ns, 12 * START_TIME_TICK_NS);
 		assert_int_equal(info.start_time_ns, 9876 * START_TIME_TICK_NS);
 		assert_int_equal(info.rss_bytes, 250 * sysconf(_SC_PAGESIZE));
 		assert_false(info.is_kernel_thread);
@@ -74,6 +74,9 @@ static void test_own_process_is_found_and_others_are_not(void **state)
 	assert_int_equal(info.pid, getpid());
 	assert_int_equal(info.parent_pid, getppid());
 	assert_int_equal(process_info_read(0x3fffffff, &info), -ESRCH);
+	uint64_t cpu_ns = 0;
+	assert_int_equal(process_info_read_cpu_ns((uint32_t)getpid(), &cpu_ns), 0);
+	assert_true(cpu_ns > 0 && cpu_ns < UINT64_C(60000000000));
 }
 
 static void test_the_unified_cgroup_is_the_line_that_counts(void **state)
