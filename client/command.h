@@ -98,6 +98,9 @@ struct command {
 	 */
 	size_t (*list_options)(struct option_set sets[COMMAND_MAX_SETS]);
 
+	/* What it prints is for programs: no heading with the name of the host. */
+	int prints_data;
+
 	/* Operands end the options: what comes behind them belongs to another program. */
 	int stops_at_operand;
 

@@ -17,6 +17,10 @@ extern const struct command stop_command;
 extern const struct command start_command;
 extern const struct command list_command;
 extern const struct command status_command;
+extern const struct command dump_command;
+extern const struct command svg_command;
+extern const struct command top_command;
+extern const struct command record_command;
 
 /* Command number index, in the order of --help, or NULL behind the last. */
 const struct command *command_table_get(size_t index);

@@ -107,7 +107,7 @@ static int run_on_host(struct client *client, const char *host, int argument_cou
 		return EXIT_UNREACHABLE;
 	client->host = host;
 	client->local_path = tunnel.path;
-	if (client->host_count > 1 && !client->json)
+	if (client->host_count > 1 && !client->json && !client->command->prints_data)
 		printf("==> %s <==\n", host);
 	int code = run_apart(client, argument_count, arguments);
 	tunnel_close(&tunnel);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flamectl top: the hottest functions of a window, once or again each second. */
+#include <err.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/command.h"
+#include "client/command_table.h"
+#include "client/connection.h"
+#include "client/ranking.h"
+#include "client/selection.h"
+#include "client/table.h"
+#include "client/terminal.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/profile.h"
+#include "common/text.h"
+
+#define DEFAULT_COUNT 20
+#define BAR_COLUMNS   10
+#define HEAD_ROWS     4 /* of the screen, that are no functions */
+#define REDRAW_NS     NS_PER_SECOND
+
+static const char *const orders[] = {"self", "total", NULL};
+
+static struct top_values {
+	uint64_t count; /* 0: not given */
+	int order;      /* enum ranking_order */
+	int live;
+} values;
+
+static struct selection selection;
+
+#define FIELD(name) offsetof(struct top_values, name)
+
+static const struct command_option options[] = {
+	COMMAND_OPTION("count", 'n', "N", OPTION_NUMBER, FIELD(count),
+		       "show so many functions (default 20)", .minimum = 1, .maximum = 100000),
+	COMMAND_OPTION("sort", 0, "COLUMN", OPTION_WORD, FIELD(order), "self (default) or total",
+		       .words = orders),
+	COMMAND_OPTION("live", 0, NULL, OPTION_FLAG, FIELD(live), "redraw each second; q ends it"),
+};
+
+static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
+{
+	selection_init(&selection);
+	sets[0] = (struct option_set){
+		.options = options, .count = ARRAY_SIZE(options), .values = &values};
+	sets[1] = selection_window_options(&selection);
+	sets[2] = selection_options(&selection);
+	return 3;
+}
+
+/* --- text --------------------------------------------------------------------------------- */
+
+static const struct table_column columns[] = {
+	{"SELF", TABLE_RIGHT, 0},  {"\u00b1", TABLE_LEFT, 0}, {"TOTAL", TABLE_RIGHT, 0},
+	{"\u00b1", TABLE_LEFT, 0}, {"", TABLE_LEFT, 0},       {"FUNCTION", TABLE_LEFT, 16},
+	{"MODULE", TABLE_LEFT, 8},
+};
+
+/* A bar of BAR_COLUMNS columns at 100 %, in eighths of a column where the terminal has them. */
+static void draw_bar(double share, char bar[BAR_COLUMNS * 4 + 1])
+{
+	static const char *const eighths[] = {"",       "\u258f", "\u258e", "\u258d",
+					      "\u258c", "\u258b", "\u258a", "\u2589"};
+	int has_blocks = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	int length = (int)lround(fmin(fmax(share, 0), 100) / 100 * BAR_COLUMNS * 8);
+
+	*bar = 0;
+	for (; length >= 8; length -= 8)
+		strcat(bar, has_blocks ? "\u2588" : "#");
+	if (has_blocks)
+		strcat(bar, eighths[length]);
+}
+
+static void add_function(struct table *table, const struct ranked_function *function)
+{
+	char bar[BAR_COLUMNS * 4 + 1];
+
+	draw_bar(values.order == RANKING_BY_SELF ? function->self.share : function->total.share,
+		 bar);
+	table_add(table, "%.1f%%", function->self.share);
+	table_add(table, "%.1f", function->self.margin);
+	table_add(table, "%.1f%%", function->total.share);
+	table_add(table, "%.1f", function->total.margin);
+	table_add(table, "%s", bar);
+	table_add(table, "%s", function->name);
+	table_add(table, "%s", function->module);
+}
+
+/* What the whole is: "cpu of all: 12.31 s in 1218 samples, 3 lost; window of 30.0 s". */
+static void print_whole(const struct profile *profile, const struct ranking *ranking, FILE *file)
+{
+	double seconds =
+		(double)(profile->covered.to_ns - profile->covered.from_ns) / (double)NS_PER_SECOND;
+	_cleanup_free_ char *target = text_copy_printable(profile_text(profile, profile->target));
+	_cleanup_free_ char *event = text_copy_printable(profile_text(profile, profile->event));
+
+	fprintf(file, "%s of %s: ", event, *target ? target : "all");
+	if (profile->unit == PROFILE_NS)
+		fprintf(file, "%.2f s in ", ranking->weight / (double)NS_PER_SECOND);
+	else if (profile->unit == PROFILE_BYTES)
+		fprintf(file, "%.1f MiB in ", ranking->weight / (1 << 20));
+	fprintf(file, "%.0f samples", ranking->samples);
+	if (profile_lost(profile) > 0)
+		fprintf(file, ", %.0f lost", profile_lost(profile));
+	fprintf(file, "; window of %.1f s\n\n", seconds);
+}
+
+static void print_text(const struct profile *profile, const struct ranking *ranking, size_t count,
+		       size_t width, FILE *file)
+{
+	struct table table;
+
+	print_whole(profile, ranking, file);
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	for (size_t i = 0; i < ranking->count && i < count; i++)
+		add_function(&table, &ranking->functions[i]);
+	table_print(&table, width, file);
+	table_fini(&table);
+}
+
+/* --- JSON --------------------------------------------------------------------------------- */
+
+static json_t *sum_to_json(const struct ranked_sum *sum)
+{
+	return json_pack("{s:f, s:f, s:f, s:f}", "percent", sum->share, "margin", sum->margin,
+			 "weight", sum->weight, "variance", sum->variance);
+}
+
+static void print_json(const struct client *client, const struct profile *profile,
+		       const struct ranking *ranking, size_t count)
+{
+	json_t *functions = json_array();
+
+	for (size_t i = 0; i < ranking->count && i < count; i++) {
+		const struct ranked_function *function = &ranking->functions[i];
+		_cleanup_free_ char *name = text_copy_utf8(function->name, strlen(function->name));
+		_cleanup_free_ char *module =
+			text_copy_utf8(function->module, strlen(function->module));
+
+		json_array_append_new(functions,
+				      json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", name, "module",
+						module, "kind",
+						frame_kind_name((enum frame_kind)function->kind),
+						"self", sum_to_json(&function->self), "total",
+						sum_to_json(&function->total)));
+	}
+	client_print_json(client, json_pack("{s:f, s:f, s:f, s:o}", "samples", ranking->samples,
+					    "weight", ranking->weight, "lost",
+					    profile_lost(profile), "functions", functions));
+}
+
+/* --- once and again ----------------------------------------------------------------------- */
+
+static int show_once(struct client *client, int operand_count, char **operands)
+{
+	_cleanup_(profile_freep) struct profile *profile =
+		selection_fetch(client, &selection, operand_count, operands, NULL, NULL);
+	size_t count = values.count ? values.count : DEFAULT_COUNT;
+	struct ranking ranking;
+
+	ranking_init(&ranking, profile, (enum ranking_order)values.order);
+	if (client->json)
+		print_json(client, profile, &ranking, count);
+	else
+		print_text(profile, &ranking, count, terminal_columns(), stdout);
+	ranking_fini(&ranking);
+	return selection_judge_quality(&selection, profile);
+}
+
+/* The next screen: the functions, or why there are none. Owned (free). */
+static char *make_screen(struct client *client, int operand_count, char **operands)
+{
+	_cleanup_free_ char *reason = NULL;
+	_cleanup_(profile_freep) struct profile *profile =
+		selection_try(client, &selection, operand_count, operands, NULL, NULL, &reason);
+	size_t room = terminal_rows() > HEAD_ROWS ? terminal_rows() - HEAD_ROWS : 1;
+	size_t count = values.count && values.count < room ? values.count : room;
+	struct ranking ranking;
+	char *screen = NULL;
+	size_t length = 0;
+	FILE *file = open_memstream(&screen, &length);
+
+	if (!file)
+		err(EXIT_FAILED, "open_memstream");
+	if (profile) {
+		ranking_init(&ranking, profile, (enum ranking_order)values.order);
+		print_text(profile, &ranking, count, terminal_columns(), file);
+		ranking_fini(&ranking);
+	} else {
+		fprintf(file, "%s\n", reason);
+	}
+	fclose(file);
+	return screen;
+}
+
+static int show_live(struct client *client, int operand_count, char **operands)
+{
+	int is_terminal = terminal_columns() > 0;
+
+	client_connect(client);
+	terminal_enter_screen();
+	do {
+		_cleanup_free_ char *screen = make_screen(client, operand_count, operands);
+
+		if (is_terminal)
+			terminal_redraw(screen);
+		else if (printf("%s\n", screen) < 0 || fflush(stdout) == EOF)
+			break;
+	} while (!terminal_wait(REDRAW_NS));
+	terminal_leave_screen();
+	return EXIT_DONE;
+}
+
+static int run(struct client *client, int operand_count, char **operands)
+{
+	setlocale(LC_CTYPE, "");
+	if (!values.live)
+		return show_once(client, operand_count, operands);
+	if (client->json || client->host_count > 1)
+		command_misused(client->command, "--live shows one host, and no JSON");
+	return show_live(client, operand_count, operands);
+}
+
+const struct command top_command = {
+	.name = "top",
+	.operands = "[TARGET...]",
+	.summary = "Show the hottest functions of a window, self and total, with 95 % margins",
+	.examples = "  flamectl top --last 30s -n 10\n"
+		    "  flamectl top 1234 --live --last 5s\n"
+		    "  flamectl top comm:postgres --sort total --no-kernel\n",
+	.list_options = list_options,
+	.run = run,
+};

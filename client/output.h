@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the result of a command goes: to a file (-o) or to standard output. It is made in memory
+ * first, so that a failure leaves no half a file behind.
+ */
+#ifndef FLAME_CLIENT_OUTPUT_H
+#define FLAME_CLIENT_OUTPUT_H
+
+#include <stddef.h>
+
+/* Write bytes to the file at path ("-" or NULL: standard output); tells and exits on failure. */
+void output_write(const char *path, const char *bytes, size_t length);
+
+#endif
