@@ -131,15 +131,23 @@ static size_t raw_length(const char *name)
 }
 
 /* The symbol of a user address, NULL when there is none. */
+static const struct module_symbol *find_symbol(const struct symbolizer *symbolizer,
+					       uint64_t address, const struct module **module)
+{
+	*module = module_table_find(symbolizer->modules, frame_module(address));
+	if (!*module || !module_has_image(*module))
+		return NULL;
+	return module_image_find(&(*module)->image, frame_offset(address));
+}
+
+/* The name of a user address as it is in the file, NULL when there is none. */
 static const char *find_raw_name(const struct symbolizer *symbolizer, uint64_t address)
 {
-	const struct module *module = module_table_find(symbolizer->modules, frame_module(address));
+	const struct module *module;
+	const struct module_symbol *symbol = find_symbol(symbolizer, address, &module);
+	const char *name = symbol ? module_image_name(&module->image, symbol) : "";
 
-	if (!module || !module_has_image(module))
-		return NULL;
-	const struct module_symbol *symbol =
-		module_image_find(&module->image, frame_offset(address));
-	return symbol ? module_image_name(&module->image, symbol) : NULL;
+	return *name ? name : NULL;
 }
 
 static uint32_t intern_clean(struct symbolizer *symbolizer, const char *text, size_t length)
@@ -465,9 +473,16 @@ static void name_kernel(const struct symbolizer *symbolizer, uint64_t address,
 	name->name = name->buffer;
 }
 
-/* No symbol: module and the address that addr2line or a disassembler would take. */
-static void name_by_offset(const struct module *module, uint64_t offset, struct symbol_name *name)
+/*
+ * No name: module and the address that addr2line or a disassembler would take; where the function
+ * begins if that much is known, so that its samples stay together.
+ */
+static void name_by_offset(const struct symbolizer *symbolizer, uint64_t address,
+			   struct symbol_name *name)
 {
+	const struct module *module;
+	const struct module_symbol *function = find_symbol(symbolizer, address, &module);
+	uint64_t offset = function ? function->offset : frame_offset(address);
 	uint64_t vaddr = offset;
 
 	if (module_has_image(module)) {
@@ -515,7 +530,7 @@ static void name_in_module(const struct symbolizer *symbolizer, uint64_t address
 	else if (module->is_jit)
 		name->name = "[jit]";
 	else
-		name_by_offset(module, frame_offset(address), name);
+		name_by_offset(symbolizer, address, name);
 }
 
 void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address,

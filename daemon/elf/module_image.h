@@ -66,7 +66,8 @@ struct module_segment {
 struct module_symbol {
 	uint64_t offset; /* in the file */
 	uint32_t size;   /* bytes; never 0: the reader ends a symbol without size at the next one */
-	uint32_t name;   /* byte in text: the name as in the file, mangled */
+	uint32_t
+		name; /* byte in text: the name as in the file, mangled; empty: a function without */
 };
 
 /* A mapped image. Zero-initialised is a valid image that was never opened. */

@@ -35,12 +35,18 @@ static void read_identity(const struct elf_file *file, const struct elf_file *de
 		header->altlink[0] = 0;
 }
 
+static void function_list_fini(struct function_list *functions)
+{
+	free(functions->ranges);
+}
+
 static int read_image(const struct elf_file *file, const struct elf_file *debug, uint32_t want,
 		      uint32_t flags, int *image_fd)
 {
 	_cleanup_(symbol_table_fini) struct symbol_table symbols = {0};
 	struct module_image_header header = {0};
 	_cleanup_(row_table_fini) struct row_table rows = {0};
+	_cleanup_(function_list_fini) struct function_list functions = {0};
 	uint32_t symbol_flags;
 
 	if (!file->segment_count)
@@ -50,7 +56,8 @@ static int read_image(const struct elf_file *file, const struct elf_file *debug,
 	header.flags |= flags | symbol_flags;
 	if (want & READER_WANT_ROWS) {
 		row_table_init(&rows);
-		unwind_rows_read(file, &rows);
+		unwind_rows_read(file, &rows, &functions);
+		symbol_table_add_unnamed(&symbols, &functions);
 		header.flags |= rows.is_cut ? MODULE_IS_CUT : 0;
 	}
 

@@ -239,3 +239,45 @@ void symbol_table_finish(struct symbol_table *table)
 	free(steal_ptr(&table->entries));
 	table->entry_count = table->entry_capacity = 0;
 }
+
+/* Where in text the empty name is. */
+static uint32_t add_empty_name(struct symbol_table *table)
+{
+	table->text = memory_grow(table->text, &table->text_capacity, table->text_bytes + 1, 1);
+	table->text[table->text_bytes] = 0;
+	return (uint32_t)table->text_bytes++;
+}
+
+void symbol_table_add_unnamed(struct symbol_table *table, const struct function_list *functions)
+{
+	const struct module_symbol *named = table->symbols;
+	const struct module_symbol *named_end = named + table->symbol_count;
+	size_t room = table->symbol_count + functions->count;
+	struct module_symbol *merged = memory_resize(NULL, room, sizeof(*merged));
+	uint32_t empty = add_empty_name(table);
+	size_t count = 0;
+
+	for (size_t i = 0; i < functions->count; i++) {
+		const struct function_range *function = &functions->ranges[i];
+		uint64_t end = function->offset + function->size;
+
+		while (named < named_end && named->offset <= function->offset)
+			merged[count++] = *named++;
+		if (count && merged[count - 1].offset + merged[count - 1].size > function->offset)
+			continue;
+		if (named < named_end && named->offset < end)
+			end = named->offset;
+		uint64_t size = end - function->offset;
+		merged[count++] = (struct module_symbol){
+			.offset = function->offset,
+			.size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX,
+			.name = empty,
+		};
+	}
+	while (named < named_end)
+		merged[count++] = *named++;
+	free(table->symbols);
+	table->symbols = merged;
+	table->symbol_count = count;
+	table->symbol_capacity = room;
+}

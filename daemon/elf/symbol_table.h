@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/elf/function_list.h"
 #include "daemon/elf/module_image.h"
 
 #define SYMBOL_TABLE_MAX_SYMBOLS (UINT32_C(8) << 20)
@@ -68,7 +69,13 @@ void symbol_table_add(struct symbol_table *table, const struct symbol_candidate 
  * Make symbols and text from what was added. Order: symbols by offset, not overlapping, none of
  * size 0. The borrowed names are not needed any more afterwards.
  */
-/* Release what the table holds. */
 void symbol_table_finish(struct symbol_table *table);
+
+/*
+ * Add the functions that no symbol names to a finished table, with an empty name: all code of one
+ * belongs together, even where nobody knows what it is called. One that begins inside a named
+ * symbol is part of that; one that a named symbol begins in ends there.
+ */
+void symbol_table_add_unnamed(struct symbol_table *table, const struct function_list *functions);
 
 #endif

@@ -240,8 +240,18 @@ static void on_rule(void *context, uint64_t offset, const struct unwind_rule *ru
 	row_table_add(destination->rows, destination->offset + offset, rule);
 }
 
+static void add_range(struct function_list *functions, const struct function *function)
+{
+	if (!functions)
+		return;
+	functions->ranges = memory_grow(functions->ranges, &functions->capacity,
+					functions->count + 1, sizeof(*functions->ranges));
+	functions->ranges[functions->count++] =
+		(struct function_range){function->offset, function->frame.size};
+}
+
 static void add_functions(const struct elf_file *file, struct source *source,
-			  struct row_table *rows)
+			  struct row_table *rows, struct function_list *functions)
 {
 	uint64_t end = 0;
 
@@ -255,12 +265,14 @@ static void add_functions(const struct elf_file *file, struct source *source,
 			add_gap(file, rows, end, function->offset);
 		call_frame_run(&source->section, &function->frame, &source->common, on_rule,
 			       &destination);
+		add_range(functions, function);
 		end = function->offset + function->frame.size;
 	}
 	add_gap(file, rows, end, UINT64_MAX);
 }
 
-void unwind_rows_read(const struct elf_file *file, struct row_table *rows)
+void unwind_rows_read(const struct elf_file *file, struct row_table *rows,
+		      struct function_list *functions)
 {
 	_cleanup_(source_fini) struct source source = {0};
 
@@ -268,5 +280,5 @@ void unwind_rows_read(const struct elf_file *file, struct row_table *rows)
 		return;
 	if (!read_by_section(file, &source) || !read_by_segment(file, &source))
 		collect_functions(file, &source, rows);
-	add_functions(file, &source, rows);
+	add_functions(file, &source, rows, functions);
 }

@@ -45,7 +45,7 @@ static void compile(int fd, struct totals *totals)
 	    !elf_file_find_section(&file, ".eh_frame"))
 		return;
 	row_table_init(&rows);
-	unwind_rows_read(&file, &rows);
+	unwind_rows_read(&file, &rows, NULL);
 	totals->compile_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 	totals->files++;
 	totals->rows += rows.row_count;

@@ -187,6 +187,41 @@ static void test_deep_nesting_takes_no_quadratic_time(void **state)
 	symbol_table_fini(&table);
 }
 
+/* What a stripped library leaves: some names, and where every function is. */
+static void test_functions_without_a_name_fill_the_gaps(void **state)
+{
+	static struct function_range ranges[] = {
+		{0x100, 0x40}, /* named */
+		{0x140, 0x40}, /* not named */
+		{0x180, 0x80}, /* a named one begins in its middle */
+		{0x210, 0x10}, /* inside a named one */
+		{0x300, 0x10}, /* behind all names */
+	};
+	static const struct {
+		uint64_t offset;
+		uint32_t size;
+		const char *name;
+	} expected[] = {
+		{0x100, 0x40, "first"},  {0x140, 0x40, ""}, {0x180, 0x40, ""},
+		{0x1c0, 0x80, "second"}, {0x300, 0x10, ""},
+	};
+	const struct symbol_candidate candidates[] = {CODE(0x100, 0x40, "first"),
+						      CODE(0x1c0, 0x80, "second")};
+	const struct function_list functions = {.ranges = ranges, .count = ARRAY_SIZE(ranges)};
+	struct symbol_table table = {0};
+
+	(void)state;
+	add_all(&table, candidates, ARRAY_SIZE(candidates));
+	symbol_table_add_unnamed(&table, &functions);
+	assert_int_equal(table.symbol_count, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		assert_int_equal(table.symbols[i].offset, expected[i].offset);
+		assert_int_equal(table.symbols[i].size, expected[i].size);
+		assert_string_equal(table.text + table.symbols[i].name, expected[i].name);
+	}
+	symbol_table_fini(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_of_aliases_the_best_name_is_kept),
 		cmocka_unit_test(test_a_name_is_stored_once_however_many_pieces_it_covers),
 		cmocka_unit_test(test_a_range_over_4_gib_is_cut),
+		cmocka_unit_test(test_functions_without_a_name_fill_the_gaps),
 		cmocka_unit_test(test_deep_nesting_takes_no_quadratic_time),
 	};
 

@@ -55,7 +55,7 @@ static void compile(const char *bytes, size_t size, struct row_table *rows)
 
 	assert_int_equal(elf_file_open_memory(&file, bytes, size), 0);
 	row_table_init(rows);
-	unwind_rows_read(&file, rows);
+	unwind_rows_read(&file, rows, NULL);
 }
 
 /* The header of a section is found by its name and given another one. */
