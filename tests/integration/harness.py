@@ -238,6 +238,13 @@ class Daemon:
         """Every process of this flamed."""
         return children_of(self.pid)
 
+    def find(self, name):
+        """The pid of the process of this flamed that has that name, or None."""
+        return next((pid for pid in self.pids() if (proc_status(pid) or {}).get("Name") == name), None)
+
+    def core(self):
+        return wait_until(lambda: self.find("flamed-core"), "the core")
+
     def connect(self, **options):
         return Connection(self.socket_path, **options)
 
