@@ -14,6 +14,9 @@
 /* Longer than any number, duration or time that makes sense. */
 #define MAX_TEXT 64
 
+/* The last whole year whose nanoseconds since the epoch fit into 63 bits. */
+#define MAX_YEAR 2261
+
 /* Read decimal digits at *text, which moves behind them. */
 static int read_digits(const char **text, const char *end, uint64_t *value)
 {
@@ -232,7 +235,7 @@ static int read_date(const char **text, const char *end, struct tm *parts)
 		error = read_digits(text, end, &day);
 	if (error)
 		return error;
-	if (year < 1970 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31)
+	if (year < 1970 || year > MAX_YEAR || month < 1 || month > 12 || day < 1 || day > 31)
 		return -ERANGE;
 	parts->tm_year = (int)year - 1900;
 	parts->tm_mon = (int)month - 1;

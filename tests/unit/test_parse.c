@@ -107,6 +107,7 @@ static void test_times(void **state)
 		{"25:00", -ERANGE, 0},
 		{"12:60", -ERANGE, 0},
 		{"2026-13-01T00:00:00Z", -ERANGE, 0},
+		{"2262-01-01T00:00:00Z", -ERANGE, 0},
 		{"2026-11-20T12:00:00Zjunk", -EINVAL, 0},
 		{"yesterday", -EINVAL, 0},
 		{"@", -EINVAL, 0},
