@@ -168,7 +168,7 @@ static int finish_open(struct elf_file *file, struct elf_file *opened)
 	return 0;
 }
 
-int elf_file_open(struct elf_file *file, int fd)
+static int open_with(struct elf_file *file, int fd, Elf_Cmd command)
 {
 	struct elf_file opened = {.fd = fd};
 	struct stat status;
@@ -179,8 +179,18 @@ int elf_file_open(struct elf_file *file, int fd)
 		return -EINVAL;
 	opened.size = (uint64_t)status.st_size;
 	elf_version(EV_CURRENT);
-	opened.handle = elf_begin(fd, ELF_C_READ, NULL);
+	opened.handle = elf_begin(fd, command, NULL);
 	return finish_open(file, &opened);
+}
+
+int elf_file_open(struct elf_file *file, int fd)
+{
+	return open_with(file, fd, ELF_C_READ);
+}
+
+int elf_file_open_mapped(struct elf_file *file, int fd)
+{
+	return open_with(file, fd, ELF_C_READ_MMAP);
 }
 
 int elf_file_open_memory(struct elf_file *file, const void *memory, size_t size)

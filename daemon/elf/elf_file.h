@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One ELF file, opened through libelf for reading: its segments, sections and identity. The bytes
- * are hostile: every size is compared with a limit before it is allocated, and nothing is mapped,
- * so a file that shrinks while it is read gives an error and no signal.
+ * are hostile: every size is compared with a limit before it is allocated, and nothing is mapped
+ * unless asked for, so a file that shrinks while it is read gives an error and no signal.
  */
 #ifndef FLAME_DAEMON_ELF_ELF_FILE_H
 #define FLAME_DAEMON_ELF_ELF_FILE_H
@@ -45,6 +45,9 @@ struct elf_file {
  * regular file.
  */
 must_check int elf_file_open(struct elf_file *file, int fd);
+
+/* The same, mapped instead of read: for large files, and a file that shrinks ends the process. */
+must_check int elf_file_open_mapped(struct elf_file *file, int fd);
 
 /* The same for size bytes at memory, borrowed and only read. */
 must_check int elf_file_open_memory(struct elf_file *file, const void *memory, size_t size);

@@ -2,19 +2,17 @@
 #include "daemon/elf/image_writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "daemon/elf/sealed_file.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
-
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
 static int create_memfd(void)
 {
@@ -98,22 +96,27 @@ int image_write(const struct module_image_header *header, const struct image_tab
 				 layout[i].place->offset);
 	if (error)
 		return error;
-	if (fcntl(fd, F_ADD_SEALS, SEALS))
+	if (fcntl(fd, F_ADD_SEALS, SEALED_FILE_SEALS))
 		return -errno;
 	*result = steal_fd(&fd);
 	return 0;
 }
 
-int image_write_bytes(const void *bytes, size_t size, int *result)
+int image_write_pieces(const struct image_piece *pieces, size_t count, int *result)
 {
 	_cleanup_close_ int fd = create_memfd();
+	uint64_t offset = 0;
 
 	if (fd < 0)
 		return fd;
-	int error = write_at(fd, bytes, size, 0);
-	if (error)
-		return error;
-	if (fcntl(fd, F_ADD_SEALS, SEALS))
+	for (size_t i = 0; i < count; i++) {
+		int error = write_at(fd, pieces[i].bytes, pieces[i].size, offset);
+
+		if (error)
+			return error;
+		offset += pieces[i].size;
+	}
+	if (fcntl(fd, F_ADD_SEALS, SEALED_FILE_SEALS))
 		return -errno;
 	*result = steal_fd(&fd);
 	return 0;

@@ -33,10 +33,13 @@ struct image_tables {
 must_check int image_write(const struct module_image_header *header,
 			   const struct image_tables *tables, int *fd);
 
-/*
- * Make a memfd of size bytes and seal it once content was written to it. Owned (close). Used for
- * every answer of the reader. Errors: negative errno.
- */
-must_check int image_write_bytes(const void *bytes, size_t size, int *fd);
+/* Bytes, borrowed. */
+struct image_piece {
+	const void *bytes;
+	size_t size;
+};
+
+/* Write pieces one behind the other into a new sealed memfd *fd. Owned (close). */
+must_check int image_write_pieces(const struct image_piece *pieces, size_t count, int *fd);
 
 #endif

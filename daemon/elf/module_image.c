@@ -2,13 +2,10 @@
 #include "daemon/elf/module_image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-/* What makes sure that the bytes that were checked are the bytes that are used later. */
-#define REQUIRED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+#include "daemon/elf/sealed_file.h"
 
 /* Check that a table lies between the header and the end, aligned; *first is its first element. */
 static int check_table(const struct module_image_header *header,
@@ -115,21 +112,13 @@ static int check_image(struct module_image *image)
 
 int module_image_open(struct module_image *image, int fd)
 {
-	struct stat status;
-	int seals = fcntl(fd, F_GET_SEALS);
+	void *memory;
+	size_t size;
+	int error = sealed_file_map(fd, sizeof(struct module_image_header), MODULE_IMAGE_MAX,
+				    &memory, &size);
 
-	if (seals < 0 || (seals & REQUIRED_SEALS) != REQUIRED_SEALS)
-		return -EBADMSG;
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode) ||
-	    status.st_size < (off_t)sizeof(struct module_image_header) ||
-	    status.st_size > (off_t)MODULE_IMAGE_MAX)
-		return -EBADMSG;
-
-	size_t size = (size_t)status.st_size;
-	void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-
+	if (error)
+		return error;
 	struct module_image opened = {.header = memory};
 	if (check_header(opened.header, size) || check_image(&opened)) {
 		munmap(memory, size);

@@ -9,6 +9,8 @@
 #include "common/log.h"
 #include "daemon/elf/demangle.h"
 #include "daemon/elf/image_writer.h"
+#include "daemon/elf/line_reader.h"
+#include "daemon/elf/lines.h"
 #include "daemon/elf/module_reader.h"
 #include "daemon/elf/perf_map.h"
 #include "daemon/elf/reader_message.h"
@@ -50,7 +52,27 @@ static int demangle(const struct job *job, int *answer)
 
 	if (!error)
 		error = demangle_batch(names, size, &result, &result_size);
-	return error ? error : image_write_bytes(result, result_size, answer);
+	return error ? error
+		     : image_write_pieces(&(struct image_piece){result, result_size}, 1, answer);
+}
+
+static int read_lines(const struct job *job, int *answer)
+{
+	const struct line_files files = {
+		.file = job->fds[0],
+		.debug = job->fd_count > 2 ? job->fds[1] : -1,
+		.alternate = job->fd_count > 3 ? job->fds[2] : -1,
+	};
+	_cleanup_free_ char *offsets = NULL;
+	size_t size = 0;
+	int error = whole_file_read(job->fds[job->fd_count - 1],
+				    LINES_MAX_ADDRESSES * sizeof(uint64_t), &offsets, &size);
+
+	if (error)
+		return error;
+	/* memory from malloc() is aligned for any type */
+	return line_reader_read(&files, (const uint64_t *)(const void *)offsets,
+				size / sizeof(uint64_t), answer);
 }
 
 static const struct job_kind {
@@ -59,10 +81,9 @@ static const struct job_kind {
 	uint32_t most_fds;
 	int (*run)(const struct job *job, int *answer);
 } job_kinds[] = {
-	{READER_MODULE, 1, 2, read_module},
-	{READER_PERF_MAP, 1, 1, read_perf_map},
-	{READER_VDSO, 0, 0, read_vdso},
-	{READER_DEMANGLE, 1, 1, demangle},
+	{READER_MODULE, 1, 2, read_module}, {READER_PERF_MAP, 1, 1, read_perf_map},
+	{READER_VDSO, 0, 0, read_vdso},     {READER_DEMANGLE, 1, 1, demangle},
+	{READER_LINES, 2, 4, read_lines},
 };
 
 static int run_job(const struct job *job, int *answer)

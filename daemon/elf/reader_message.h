@@ -18,8 +18,9 @@ enum reader_request_type {
 	READER_PERF_MAP,   /* fd 0: a perf-PID.map -> module image */
 	READER_VDSO,       /* no fd: the reader's own vdso -> module image */
 	READER_DEMANGLE, /* fd 0: memfd, names each zero-terminated -> the same, demangled, in order */
-	READER_LINES,    /* fd 0: ELF file, fd 1 (optional): debug file, last: memfd of __u64 */
-			 /* offsets -> memfd, see lines.h */
+	READER_LINES,    /* fd 0: ELF file, last: regular file of __u64 offsets -> see lines.h; */
+			 /* in between: its debug file, then the one in .gnu_debugaltlink (where */
+			 /* the ELF file has debug information itself it is given again) */
 };
 
 struct reader_request {

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/fd_message.h"
+#include "daemon/elf/lines.h"
 #include "daemon/elf/module_image.h"
 #include "daemon/elf/reader_message.h"
 #include "tests/unit/cmocka_all.h"
@@ -128,6 +129,30 @@ static void test_names_are_demangled(void **state)
 	assert_int_equal(pread(answer, result, sizeof(result), 0), 9);
 	assert_memory_equal(result, "foo\0main", 9);
 	assert_true(fcntl(answer, F_GET_SEALS) & F_SEAL_WRITE);
+}
+
+static void test_lines_are_looked_up(void **state)
+{
+	_cleanup_close_ int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int list = memfd_create("offsets", MFD_CLOEXEC);
+	_cleanup_close_ int answer = -1;
+	const uint64_t offsets[] = {0, 0x10000};
+	const int fds[] = {file, file, list};
+	struct lines lines = {0};
+
+	assert_int_equal(write(list, offsets, sizeof(offsets)), sizeof(offsets));
+	for (uint32_t count = 2; count <= 3; count++) {
+		int error = ask(*state, READER_LINES, 0, fds + 3 - count, count, &answer);
+
+		if (error == -ENODATA)
+			skip(); /* built without debug information */
+		assert_int_equal(error, 0);
+		assert_int_equal(lines_open(&lines, answer), 0);
+		assert_int_equal(lines.header->address_count, 2);
+		lines_close(&lines);
+		close(steal_fd(&answer));
+	}
+	assert_int_equal(ask(*state, READER_LINES, 0, &file, 1, &answer), -EINVAL);
 }
 
 static void test_what_is_no_elf_file_is_refused_with_the_reason(void **state)
@@ -277,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_a_module_image_comes_back),
 		cmocka_unit_test(test_the_vdso_has_names),
 		cmocka_unit_test(test_names_are_demangled),
+		cmocka_unit_test(test_lines_are_looked_up),
 		cmocka_unit_test(test_what_is_no_elf_file_is_refused_with_the_reason),
 		cmocka_unit_test(test_malformed_requests_get_an_error_and_leak_no_descriptor),
 		cmocka_unit_test(test_damaged_files_give_an_error_or_an_image_that_holds),
