@@ -105,13 +105,7 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 		if (size > 0)
 			sample->kernel_count = (__u16)(size / sizeof(__u64));
 	}
-	mapping_start(scratch, task);
-	if (task->flags & PF_KTHREAD) {
-		sample->user_count = 0;
-		sample->walk_end = WALK_NO_USER;
-	} else {
-		sample->walk_end = (__u16)unwind_user(context, SCRATCH_SAMPLE, scratch);
-	}
+	unwind_sample(SCRATCH_SAMPLE, scratch, task);
 	sample->cost_ns = (__u32)(bpf_ktime_get_ns() - began_ns);
 	sample_send(scratch);
 	return 0;

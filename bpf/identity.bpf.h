@@ -36,7 +36,7 @@ static inline __u64 mm_flags(const struct mm_struct *mm)
 }
 
 /* The one user that may look into the task as ptrace() would allow it, or RECORD_NO_OWNER twice. */
-static inline struct owner owner_of(const struct task_struct *task)
+static __always_inline struct owner owner_of(const struct task_struct *task)
 {
 	struct owner nobody = {RECORD_NO_OWNER, RECORD_NO_OWNER};
 	const struct cred *cred = task->real_cred;
@@ -94,9 +94,9 @@ static inline void selection_add_cgroups(struct selection *selection)
 }
 
 /* Whether the current task, of process (pid, start_time_ns), is profiled. */
-static inline struct selection selection_of(const struct task_struct *task, __u32 pid,
-					    __u64 start_time_ns,
-					    const struct sampler_settings *knobs)
+static __always_inline struct selection selection_of(const struct task_struct *task, __u32 pid,
+						     __u64 start_time_ns,
+						     const struct sampler_settings *knobs)
 {
 	struct selection selection = {0, 0, 0};
 	const struct profiled *entry;

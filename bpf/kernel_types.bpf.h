@@ -170,6 +170,7 @@ struct task_struct {
 	int tgid;
 	__u64 start_boottime;
 	struct mm_struct *mm;
+	unsigned int in_execve : 1;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	const struct cred *real_cred;

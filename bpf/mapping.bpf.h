@@ -107,14 +107,9 @@ __weak __noinline int mapping_path_step(__u32 slot)
 	return 0;
 }
 
-/* Write the path of scratch->file into scratch->path. */
-__weak __noinline int mapping_path(__u32 slot)
+/* Write the path of scratch->file into scratch->path. Inline: calls may be eight deep, no more. */
+static __always_inline void mapping_path(__u32 slot, struct scratch *scratch)
 {
-	struct scratch *scratch = scratch_get(slot);
-
-	if (!scratch)
-		return 0;
-
 	struct file *file = (struct file *)scratch->file;
 	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
 	struct path_walk *walk = &scratch->path;
@@ -124,10 +119,9 @@ __weak __noinline int mapping_path(__u32 slot)
 	walk->mount = (__u64)mount - bpf_core_field_offset(struct mount, mnt);
 	for (__u32 i = 0; i < PATH_STEPS; i++) {
 		if (mapping_path_step(slot))
-			return 0;
+			return;
 	}
 	walk->at = RECORD_PATH_BYTES;
-	return 0;
 }
 
 /* Give the file of scratch->key a number and announce it. Returns the number, MODULE_NONE: none. */
@@ -162,7 +156,7 @@ __weak __noinline int mapping_new_module(__u32 slot)
 		count(KERNEL_COUNTER_MODULES_FULL);
 		return MODULE_NONE;
 	}
-	mapping_path(slot);
+	mapping_path(slot, scratch);
 
 	struct file *file = (struct file *)scratch->file;
 	__u32 at = scratch->path.at;
@@ -185,7 +179,8 @@ __weak __noinline int mapping_new_module(__u32 slot)
 	return module;
 }
 
-static inline void module_key_read(struct module_key *key, struct inode *inode)
+/* Fill in what identifies the file of inode. */
+static __always_inline void module_key_read(struct module_key *key, struct inode *inode)
 {
 	key->inode = BPF_CORE_READ(inode, i_ino);
 	key->size = (__u64)BPF_CORE_READ(inode, i_size);
@@ -250,7 +245,8 @@ __weak __noinline int mapping_read(__u32 slot, __u64 pc, __u64 address)
 	return 0;
 }
 
-static inline __u64 mapping_tree_root(const struct scratch *scratch)
+/* The entry that leads to the root node. */
+static __always_inline __u64 mapping_tree_root(const struct scratch *scratch)
 {
 	struct mm_struct *mm = (struct mm_struct *)scratch->mm;
 
@@ -258,12 +254,8 @@ static inline __u64 mapping_tree_root(const struct scratch *scratch)
 }
 
 /* Look pc up in the tree of mappings and fill scratch->found; 0, or why there is none. */
-__weak __noinline int mapping_descend(__u32 slot, __u64 pc)
+static __always_inline int mapping_descend(__u32 slot, struct scratch *scratch, __u64 pc)
 {
-	struct scratch *scratch = scratch_get(slot);
-
-	if (!scratch)
-		return MAPPING_BROKEN;
 	scratch->entry = mapping_tree_root(scratch);
 	for (__u32 i = 0; i < TREE_STEPS; i++) {
 		/* A tree of one entry holds it instead of a node. */
@@ -288,7 +280,7 @@ __weak __noinline int mapping_descend(__u32 slot, __u64 pc)
 }
 
 /*
- * Find the executable mapping of pc in the process that mapping_start() was told. Returns its
+ * Find the executable mapping of pc in the process of scratch->mm, after mapping_start(). Returns its
  * index in scratch->mappings, where it stays until SCRATCH_MAPPINGS others were found, or a
  * negative number that says why there is none.
  */
@@ -306,7 +298,7 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 		    scratch->mappings[i].end - scratch->mappings[i].start)
 			return (int)i;
 	}
-	error = mapping_descend(slot, pc);
+	error = mapping_descend(slot, scratch, pc);
 	if (error)
 		return error;
 	i = scratch->mapping_count++ % SCRATCH_MAPPINGS;
@@ -315,16 +307,15 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 }
 
 /* Forget the mappings of the process before. */
-static inline void mapping_start(struct scratch *scratch, struct task_struct *task)
+static __always_inline void mapping_start(struct scratch *scratch)
 {
-	scratch->mm = (__u64)task->mm;
 	scratch->mapping_count = 0;
 	for (__u32 i = 0; i < SCRATCH_MAPPINGS; i++)
 		scratch->mappings[i].start = scratch->mappings[i].end = 0;
 }
 
 /* The frame of pc in mapping. */
-static inline __u64 mapping_frame(const struct mapping *mapping, __u64 pc)
+static __always_inline __u64 mapping_frame(const struct mapping *mapping, __u64 pc)
 {
 	__u64 offset = pc - mapping->start + mapping->offset;
 

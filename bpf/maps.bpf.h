@@ -11,12 +11,14 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/record.h"
+#include "bpf/unwind_table.h"
 #include "common/frame.h"
 
 #define MAX_PROCESSES    65536
 #define MAX_NAMES        8192
 #define MAX_CGROUPS      1024
 #define MAX_MODULES      32768
+#define MAX_SAVED_STACKS 512       /* processes that are between two programs or end, at one time */
 #define FALLBACK_RECORDS (1 << 20) /* bytes; the broker sizes the ring buffer by the CPUs */
 
 struct {
@@ -66,6 +68,68 @@ struct {
 	__type(key, struct module_key);
 	__type(value, __u32);
 } modules SEC(".maps") __weak;
+
+/* The tables of the walk: see unwind_table.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct unwind_rule);
+} unwind_rules SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MODULE_LAST_FILE + 1);
+	__type(key, __u32);
+	__type(value, struct unwind_module);
+} unwind_modules SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_MAX_SLICES);
+	__type(key, __u32);
+	__type(value, struct unwind_slice);
+} unwind_slices SEC(".maps") __weak;
+
+struct unwind_shard {
+	struct unwind_row rows[UNWIND_SHARD_ROWS];
+};
+
+struct unwind_shard_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct unwind_shard));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, UNWIND_MAX_SHARDS);
+	__type(key, __u32);
+	__array(values, struct unwind_shard_map);
+} unwind_shards SEC(".maps") __weak;
+
+/* A stack that was walked while the process's memory was still there: at exec, at exit. */
+struct saved_stack {
+	__u64 start_time_ns; /* of the thread */
+	__u32 owner_uid;
+	__u32 owner_gid;
+	__u16 walk_end;
+	__u16 user_count;
+	__u32 reserved;
+	__u64 frames[RECORD_USER_FRAMES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_SAVED_STACKS);
+	__type(key, __u32); /* tid */
+	__type(value, struct saved_stack);
+} saved_stacks SEC(".maps") __weak;
 
 static inline void count(__u32 counter)
 {

@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/identity.bpf.h"
+#include "bpf/unwind.bpf.h"
 
 /* Send what happened to the process of leader. */
 static inline void process_send(__u32 type, const struct task_struct *task,
@@ -75,10 +76,36 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* Whether samples of the current task are wanted, perhaps. */
+static inline int is_selected(const struct task_struct *task)
+{
+	const struct sampler_settings *knobs = settings_get();
+	struct selection selection;
+
+	if (!knobs || !task->mm)
+		return 0;
+	selection =
+		selection_of(task, (__u32)task->tgid, task->group_leader->start_boottime, knobs);
+	return selection.keep || selection.is_pending;
+}
+
+/* Linux 6.10 and later: the last moment at which the program that called exec is there. */
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(on_prepare_exec, struct task_struct *task)
+{
+	task = bpf_get_current_task_btf();
+	if (is_selected(task))
+		unwind_save(SCRATCH_EXEC, task);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
 	const struct profiled *entry = process_find(task);
+	__u32 tid = (__u32)task->pid;
+
+	bpf_map_delete_elem(&saved_stacks, &tid);
 
 	if (entry)
 		process_send(RECORD_EXEC, task, task->real_parent, entry->target);
@@ -88,8 +115,12 @@ int BPF_PROG(on_exec, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct profiled *entry = process_find(task);
+	struct profiled *entry;
 
+	task = bpf_get_current_task_btf();
+	if (is_selected(task))
+		unwind_save(SCRATCH_EXIT, task);
+	entry = process_find(task);
 	if (!entry || task->signal->live.counter > 0)
 		return 0;
 	/* Two last threads may see each other gone. */

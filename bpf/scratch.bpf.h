@@ -9,12 +9,13 @@
 #define FLAME_BPF_SCRATCH_BPF_H
 
 #include "bpf/maps.bpf.h"
+#include "bpf/unwind_step.h"
 
 #define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
 #define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
 #define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
 
-enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_HOOK, SCRATCH_COUNT };
+enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_EXEC, SCRATCH_EXIT, SCRATCH_COUNT };
 
 /* An executable mapping of the process at hand: file offset = pc - start + offset. */
 struct mapping {
@@ -46,11 +47,17 @@ struct scratch {
 	struct mapping mappings[SCRATCH_MAPPINGS];
 	struct mapping found; /* by the look-up in the mapping tree */
 
+	struct unwind_frame frame; /* that the walk has come to */
+	__u64 saved[SAVED_COUNT];  /* the registers of user mode, as the kernel keeps them */
+	__u32 depth;               /* frames so far */
+	__u32 found_module;        /* of the last one */
+
 	struct module_key key;
 	__u64 file;
 	__u64 node[32]; /* of the mapping tree */
 	__u64 entry;    /* reference to the node to read next */
 	struct path_walk path;
+	struct saved_stack kept; /* on its way into "saved_stacks" */
 };
 
 struct {

@@ -1,57 +1,282 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The user stack of the current task: unwind_user() fills scratch->frames with frames that name
- * their file and says how the walk ended.
+ * The user stack of the current task: unwind_user() writes frames that name their file behind the
+ * kernel frames of the sample, and says how the walk ended. Each pc is looked up twice: which file
+ * it is in (mapping.bpf.h), and which rule is in force there (unwind_table.h); the rule then gives
+ * the caller (unwind_step.h). Code without rules is stepped by frame pointer: what a compiler makes
+ * at run time, and gaps between functions.
  */
 #ifndef FLAME_BPF_UNWIND_BPF_H
 #define FLAME_BPF_UNWIND_BPF_H
 
+#include "bpf/identity.bpf.h"
 #include "bpf/mapping.bpf.h"
 
-/* Turn the pcs in frames first to first + total into frames. Returns enum walk_end. */
-__weak __noinline int unwind_place(__u32 slot, __u32 first, __u32 total)
+#define SEARCH_STEPS 17 /* halvings of UNWIND_SHARD_ROWS */
+
+/* Find the rule in force at a place in the rows of a slice: its number, UNWIND_RULE_NONE: none. */
+static __always_inline __u32 unwind_rule_search(const struct unwind_shard *shard,
+						const struct unwind_slice *slice, __u32 offset)
 {
-	struct scratch *scratch = scratch_get(slot);
+	__u32 low = 0, high = slice->count, first = slice->first;
+	__u32 rule = UNWIND_RULE_NONE;
 
-	if (!scratch)
-		return WALK_UNMAPPED;
-	for (__u32 i = 0; i < RECORD_USER_FRAMES; i++) {
-		__u32 at = (first + i) & (SCRATCH_FRAMES - 1);
-
-		if (i >= total)
+	for (int i = 0; i < SEARCH_STEPS; i++) {
+		if (low >= high)
 			break;
 
-		/* A caller's pc is behind its call, which may be the last instruction of all. */
-		__u64 pc = scratch->frames[at] - (i > 0);
-		int index = mapping_find(slot, pc);
+		__u32 middle = (low + high) / 2;
+		const struct unwind_row *row =
+			&shard->rows[(first + middle) & (UNWIND_SHARD_ROWS - 1)];
 
-		if (index < 0) {
-			scratch->sample.user_count = (__u16)i;
-			return WALK_UNMAPPED;
+		if (row->offset <= offset) {
+			rule = row->rule;
+			low = middle + 1;
+		} else {
+			high = middle;
 		}
-		scratch->frames[at] =
-			mapping_frame(&scratch->mappings[index & (SCRATCH_MAPPINGS - 1)], pc);
 	}
-	scratch->sample.user_count = (__u16)total;
-	return WALK_FRAME_POINTER;
+	return rule;
 }
 
-/* Walk the user stack of the current task into the frames behind the kernel frames. */
-static inline int unwind_user(void *context, __u32 slot, struct scratch *scratch)
+/*
+ * Find the rule for an offset in a module's file. Returns its number, or the negative of the
+ * enum walk_end that says why there is none.
+ */
+__weak __noinline int unwind_rule_find(__u32 module, __u64 offset)
 {
-	__u32 first = scratch->sample.kernel_count;
-	long size;
+	struct unwind_module *entry = bpf_map_lookup_elem(&unwind_modules, &module);
+	__u32 zero = 0, page = (__u32)(offset >> UNWIND_PAGE_BITS), shard_number, index;
+	const struct unwind_slice *slice;
+	const struct unwind_shard *shard;
+	void *shard_map;
+
+	if (!entry || entry->state == UNWIND_MODULE_ABSENT)
+		return -WALK_NO_TABLE;
+	/* Plain: two CPUs that write the same second cannot go wrong. */
+	entry->used_s = (__u32)(bpf_ktime_get_boot_ns() >> 30);
+	if (entry->state == UNWIND_MODULE_BARE || page < entry->first_page ||
+	    page - entry->first_page >= entry->page_count)
+		return -WALK_NO_RULE;
+	index = entry->first_slice + page - entry->first_page;
+	slice = bpf_map_lookup_elem(&unwind_slices, &index);
+	if (!slice)
+		return -WALK_NO_RULE;
+	shard_number = slice->shard;
+	shard_map = bpf_map_lookup_elem(&unwind_shards, &shard_number);
+	if (!shard_map)
+		return -WALK_NO_RULE;
+	shard = bpf_map_lookup_elem(shard_map, &zero);
+	if (!shard)
+		return -WALK_NO_RULE;
+	return (int)unwind_rule_search(shard, slice, (__u32)offset & (UNWIND_PAGE_BYTES - 1));
+}
+
+/*
+ * A leaf without a rule may be in a gap where nothing has been pushed: if the word at sp follows a
+ * call, it is the return address. Non-zero when the step was done.
+ */
+__weak __noinline int unwind_step_gap(__u32 slot)
+{
+	struct scratch *scratch = scratch_get(slot);
+	__u8 code[8] = {0};
+	__u64 pc;
+
+	if (!scratch || unwind_read(NULL, scratch->frame.sp, &pc, 1) ||
+	    mapping_find(slot, pc - 1) < 0)
+		return 0;
+	if (bpf_probe_read_user(code, CALL_MAX_BYTES, (const void *)(pc - CALL_MAX_BYTES)) ||
+	    !unwind_is_behind_call(code))
+		return 0;
+	scratch->frame.pc = pc;
+	scratch->frame.sp += UNWIND_WORD;
+	scratch->frame.is_exact = 0;
+	scratch->frame.is_leaf = 0;
+	return 1;
+}
+
+/* Step out of code without a rule, why there is none being the end if that fails. */
+static __always_inline int unwind_step_without(__u32 slot, struct scratch *scratch, int why)
+{
+	int is_file = scratch->found_module != MODULE_NONE;
+	__u32 depth = scratch->depth;
+	int end;
+
+	if (is_file && scratch->frame.is_leaf && unwind_step_gap(slot))
+		return UNWIND_GOES_ON;
+	end = unwind_step_pointer(NULL, &scratch->frame);
+	if (end == UNWIND_GOES_ON)
+		return end;
+	/* Zero ends a chain of frame pointers, if there was one: compiled code may use the register */
+	/* for anything. Only in a file without rules, as ld.so's entry, is it a root at once. */
+	if (end == WALK_ROOT && !is_file && depth <= 2)
+		return WALK_FRAME_POINTER;
+	return end == WALK_ROOT ? WALK_ROOT : is_file ? why : WALK_FRAME_POINTER;
+}
+
+/*
+ * Write the frame that the walk has come to and move on to its caller. Returns UNWIND_GOES_ON, or
+ * how the walk ends.
+ */
+__weak __noinline int unwind_advance(__u32 slot)
+{
+	struct scratch *scratch = scratch_get(slot);
+	const struct unwind_rule *rule;
+	struct mapping *mapping;
+	__u64 pc, place;
+	__u32 number;
+	int index, found;
+
+	if (!scratch)
+		return WALK_UNREADABLE;
+	pc = unwind_lookup_pc(&scratch->frame);
+	index = mapping_find(slot, pc);
+	if (index < 0) {
+		/* The leaf is where it is, a caller that is nowhere is none. */
+		if (!scratch->depth)
+			scratch->frames[(scratch->sample.kernel_count + scratch->depth++) &
+					(SCRATCH_FRAMES - 1)] = pc & FRAME_OFFSET_MASK;
+		return WALK_UNMAPPED;
+	}
+	mapping = &scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
+	place = mapping_frame(mapping, pc);
+	scratch->found_module = mapping->module;
+	scratch->frames[(scratch->sample.kernel_count + scratch->depth) & (SCRATCH_FRAMES - 1)] =
+		place;
+	scratch->depth++;
+	if (mapping->module == MODULE_NONE)
+		return unwind_step_without(slot, scratch, WALK_FRAME_POINTER);
+
+	found = unwind_rule_find(mapping->module, place & FRAME_OFFSET_MASK);
+	if (found == -WALK_NO_TABLE)
+		return WALK_NO_TABLE;
+	if (found <= UNWIND_RULE_NONE)
+		return unwind_step_without(slot, scratch, WALK_NO_RULE);
+	number = (__u32)found;
+	rule = bpf_map_lookup_elem(&unwind_rules, &number);
+	if (!rule)
+		return WALK_UNSUPPORTED;
+	return unwind_step_rule(NULL, &scratch->frame, rule);
+}
+
+/* Walk on from scratch->frame until the end. Returns enum walk_end. */
+__weak __noinline int unwind_walk(__u32 slot)
+{
+	for (int i = 0; i < RECORD_USER_FRAMES; i++) {
+		int end = unwind_advance(slot);
+
+		if (end != UNWIND_GOES_ON)
+			return end;
+	}
+	return WALK_TRUNCATED;
+}
+
+/* Begin with what the registers say. */
+static __always_inline void unwind_start(struct scratch *scratch)
+{
+	struct unwind_frame *frame = &scratch->frame;
+
+	UNWIND_COPY_REGISTERS(frame->registers, scratch->saved);
+	frame->pc = scratch->saved[SAVED_RIP];
+	frame->sp = scratch->saved[SAVED_RSP];
+	frame->fp = scratch->saved[SAVED_RBP];
+	frame->rbx_address = 0;
+	frame->is_exact = 1;
+	frame->is_leaf = 1;
+	frame->keeps_rbx = 1;
+	scratch->depth = 0;
+}
+
+/*
+ * Walk the user stack of the current task into the frames behind the kernel frames of the sample,
+ * whose user_count is set. Returns enum walk_end.
+ */
+static __always_inline int unwind_user(__u32 slot, struct scratch *scratch,
+				       struct task_struct *task)
+{
+	int end;
 
 	scratch->sample.user_count = 0;
+	scratch->mm = (__u64)task->mm;
 	if (!scratch->mm)
 		return WALK_NO_MEMORY;
-	if (first > RECORD_KERNEL_FRAMES)
+	mapping_start(scratch);
+	/* Whether it runs or is in the kernel: user mode was left with these registers. */
+	if (bpf_probe_read_kernel(scratch->saved, sizeof(scratch->saved),
+				  (const void *)bpf_task_pt_regs(task)))
 		return WALK_UNREADABLE;
-	size = bpf_get_stack(context, &scratch->frames[first], RECORD_USER_FRAMES * sizeof(__u64),
-			     BPF_F_USER_STACK);
-	if (size <= 0)
-		return WALK_UNREADABLE;
-	return unwind_place(slot, first, (__u32)size / sizeof(__u64));
+	unwind_start(scratch);
+	if (scratch->saved[SAVED_CS] == CS_32_BIT)
+		return WALK_UNSUPPORTED;
+	end = unwind_walk(slot);
+	scratch->sample.user_count = (__u16)scratch->depth;
+	return end;
+}
+
+/*
+ * Walk the stack of the current task now and keep it for samples of this thread that come when it
+ * cannot be walked any more: while it runs another program, while it ends.
+ */
+static __always_inline void unwind_save(__u32 slot, struct task_struct *task)
+{
+	struct scratch *scratch = scratch_get(slot);
+	__u32 tid = (__u32)task->pid;
+	struct owner owner = owner_of(task);
+
+	if (!scratch || !task->mm)
+		return;
+	scratch->sample.kernel_count = 0;
+	scratch->pid = (__u32)task->tgid;
+	scratch->start_time_ns = task->group_leader->start_boottime;
+
+	struct saved_stack *kept = &scratch->kept;
+
+	kept->walk_end = (__u16)unwind_user(slot, scratch, task);
+	kept->user_count = scratch->sample.user_count;
+	kept->start_time_ns = task->start_boottime;
+	kept->owner_uid = owner.uid;
+	kept->owner_gid = owner.gid;
+	bpf_probe_read_kernel(kept->frames, sizeof(kept->frames), scratch->frames);
+	bpf_map_update_elem(&saved_stacks, &tid, kept, BPF_ANY);
+}
+
+/* Put the stack that was kept for the current task into the sample, if there is one. */
+static __always_inline int unwind_restore(struct scratch *scratch, const struct task_struct *task)
+{
+	__u32 tid = (__u32)task->pid, first = scratch->sample.kernel_count;
+	const struct saved_stack *kept = bpf_map_lookup_elem(&saved_stacks, &tid);
+
+	if (!kept || kept->start_time_ns != task->start_boottime || first > RECORD_KERNEL_FRAMES)
+		return 0;
+	bpf_probe_read_kernel(&scratch->frames[first], sizeof(kept->frames), kept->frames);
+	scratch->sample.user_count = kept->user_count;
+	scratch->sample.walk_end = kept->walk_end;
+	scratch->sample.owner_uid = kept->owner_uid;
+	scratch->sample.owner_gid = kept->owner_gid;
+	scratch->sample.flags |= SAMPLE_USER_SAVED;
+	return 1;
+}
+
+/* Fill in the user stack of the sample, from where it can be had. */
+static __always_inline void unwind_sample(__u32 slot, struct scratch *scratch,
+					  struct task_struct *task)
+{
+	struct record_sample *sample = &scratch->sample;
+	int is_between = BPF_CORE_READ_BITFIELD(task, in_execve);
+
+	sample->user_count = 0;
+	if (task->flags & PF_KTHREAD) {
+		sample->walk_end = WALK_NO_USER;
+		return;
+	}
+	if ((is_between || !task->mm) && unwind_restore(scratch, task))
+		return;
+	sample->walk_end = (__u16)unwind_user(slot, scratch, task);
+	if (is_between && sample->walk_end == WALK_UNMAPPED && sample->user_count <= 1) {
+		/* The registers are still those of the program that was. */
+		sample->user_count = 0;
+		sample->walk_end = WALK_EXEC;
+	}
 }
 
 #endif

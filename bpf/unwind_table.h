@@ -85,9 +85,44 @@ struct unwind_page {
 	__u32 count;  /* rows, at least one */
 };
 
+/*
+ * In the kernel: rows of all modules are in shards, maps of UNWIND_SHARD_ROWS rows each, with the
+ * rules of all modules in one array, so that row.rule is a number there. Each module has an entry
+ * in the array "unwind_modules" (by its number), which leads to one slice a page of its file in the
+ * array "unwind_slices". The core writes all of them, the entry of a module last.
+ */
+#define UNWIND_SHARD_ROWS 65536U
+#define UNWIND_MAX_SHARDS 1024U
+#define UNWIND_MAX_SLICES (1U << 18) /* pages of all files: 16 GiB of them */
+#define UNWIND_MAX_RULES  65536U
+
+enum unwind_module_state {
+	UNWIND_MODULE_ABSENT, /* not read yet, or evicted */
+	UNWIND_MODULE_LOADED,
+	UNWIND_MODULE_BARE, /* read, and there are no rules in it: step by frame pointer */
+};
+
+struct unwind_module {
+	__u32 first_slice; /* of page first_page */
+	__u32 first_page;
+	__u32 page_count;
+	__u32 state;  /* enum unwind_module_state */
+	__u32 used_s; /* when a walk came by last, set by the kernel program. Boot time, seconds */
+	__u32 reserved;
+};
+
+/* The rows of one page of a file. */
+struct unwind_slice {
+	__u16 shard;
+	__u16 first; /* row in the shard; the slice does not go beyond its end */
+	__u32 count; /* 0: no rule anywhere in the page */
+};
+
 _Static_assert(sizeof(struct unwind_row) == 4, "layout shared with the kernel");
 _Static_assert(sizeof(struct unwind_rule) == 16, "layout shared with the kernel");
 _Static_assert(sizeof(struct unwind_page) == 12, "layout shared with the image");
+_Static_assert(sizeof(struct unwind_module) == 24, "layout shared with the kernel");
+_Static_assert(sizeof(struct unwind_slice) == 8, "layout shared with the kernel");
 
 /* The kind of CFA, and the register it is computed from. */
 static inline __u32 unwind_cfa_kind(const struct unwind_rule *rule)

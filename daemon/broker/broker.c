@@ -28,75 +28,114 @@
 /* How long the core may take to end after SIGTERM. */
 #define CORE_GRACE_MS 500
 
+/* Descriptors that go out with a reply and are closed here afterwards. */
+struct handed {
+	int fds[BROKER_MAX_FDS];
+	size_t count;
+};
+
 struct broker {
 	const struct broker_setup *setup;
 	struct programs *programs;
 	struct cpu_events *events;
 };
 
-static int on_ready(struct broker *broker, const struct broker_request *request, int *fd)
+/* Note the one descriptor that was written unless there was an error. */
+static int hand_out(int error, struct handed *handed)
+{
+	handed->count = !error;
+	return error;
+}
+
+static void close_handed(const struct handed *handed)
+{
+	for (size_t i = 0; i < handed->count; i++)
+		close(handed->fds[i]);
+}
+
+static int on_ready(struct broker *broker, const struct broker_request *request,
+		    struct handed *handed)
 {
 	(void)broker;
 	(void)request;
-	(void)fd;
+	(void)handed;
 	sd_notify(0, "READY=1");
 	return 0;
 }
 
-static int on_set_rate(struct broker *broker, const struct broker_request *request, int *fd)
+static int on_set_rate(struct broker *broker, const struct broker_request *request,
+		       struct handed *handed)
 {
-	(void)fd;
+	(void)handed;
 	return cpu_events_set_rate(broker->events, request->value);
 }
 
-static int on_start_reader(struct broker *broker, const struct broker_request *request, int *fd)
+static int on_start_reader(struct broker *broker, const struct broker_request *request,
+			   struct handed *handed)
 {
 	(void)request;
-	return spawner_request(broker->setup->spawner, fd);
+	return hand_out(spawner_request(broker->setup->spawner, handed->fds), handed);
+}
+
+static int on_add_shards(struct broker *broker, const struct broker_request *request,
+			 struct handed *handed)
+{
+	int error;
+
+	if (request->value > BROKER_MAX_FDS)
+		return -E2BIG;
+	error = programs_add_shards(broker->programs, (uint32_t)request->value, handed->fds);
+	handed->count = error ? 0 : (size_t)request->value;
+	return error;
 }
 
 /* Paths that a target may have chosen are opened in a child. */
-static int on_open_module(struct broker *broker, const struct broker_request *request, int *fd)
+static int on_open_module(struct broker *broker, const struct broker_request *request,
+			  struct handed *handed)
 {
 	(void)broker;
-	return opener_run(handles_open_module, request, fd);
+	return hand_out(opener_run(handles_open_module, request, handed->fds), handed);
 }
 
-static int on_open_in_root(struct broker *broker, const struct broker_request *request, int *fd)
+static int on_open_in_root(struct broker *broker, const struct broker_request *request,
+			   struct handed *handed)
 {
 	(void)broker;
-	return opener_run(handles_open_in_root, request, fd);
+	return hand_out(opener_run(handles_open_in_root, request, handed->fds), handed);
 }
 
-static int on_open_proc(struct broker *broker, const struct broker_request *request, int *fd)
+static int on_open_proc(struct broker *broker, const struct broker_request *request,
+			struct handed *handed)
 {
 	(void)broker;
-	return handles_open_proc(request, fd);
+	return hand_out(handles_open_proc(request, handed->fds), handed);
 }
 
-static int on_open_kallsyms(struct broker *broker, const struct broker_request *request, int *fd)
+static int on_open_kallsyms(struct broker *broker, const struct broker_request *request,
+			    struct handed *handed)
 {
 	(void)broker;
-	return handles_open_kallsyms(request, fd);
+	return hand_out(handles_open_kallsyms(request, handed->fds), handed);
 }
 
-/* What to do for each request; a descriptor in *fd goes out with the reply. */
+/* What to do for each request. */
 static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 						   const struct broker_request *request,
-						   int *fd) = {
+						   struct handed *handed) = {
 	[BROKER_READY] = on_ready,
 	[BROKER_SET_RATE] = on_set_rate,
 	[BROKER_OPEN_MODULE] = on_open_module,
 	[BROKER_OPEN_IN_ROOT] = on_open_in_root,
 	[BROKER_OPEN_PROC] = on_open_proc,
 	[BROKER_OPEN_KALLSYMS] = on_open_kallsyms,
+	[BROKER_ADD_SHARDS] = on_add_shards,
 	[BROKER_START_READER] = on_start_reader,
 };
 
 /* Answer one request. Errors: -EPIPE when the core is gone; what sending gave. */
 static int answer(struct broker *broker)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_(close_handed) struct handed handed = {.count = 0};
 	struct broker_request request;
 	struct broker_reply reply = {0};
 	size_t fd_count = 0;
@@ -112,10 +151,10 @@ static int answer(struct broker *broker)
 	if (request.type >= BROKER_REQUEST_COUNT || !handlers[request.type])
 		reply.error = -ENOSYS;
 	else
-		reply.error = handlers[request.type](broker, &request, &fd);
-	reply.fd_count = fd >= 0;
-	return fd_message_send(broker->setup->core_socket, &reply, sizeof(reply), &fd,
-			       reply.fd_count);
+		reply.error = handlers[request.type](broker, &request, &handed);
+	reply.fd_count = (uint32_t)handed.count;
+	return fd_message_send(broker->setup->core_socket, &reply, sizeof(reply), handed.fds,
+			       handed.count);
 }
 
 static int send_hello(const struct broker *broker, int cpu_count)

@@ -22,6 +22,7 @@ enum broker_request_type {
 	BROKER_OPEN_IN_ROOT, /* pid, start_time_ns, path -> regular file under that process's root */
 	BROKER_OPEN_PROC, /* pid, start_time_ns (0: do not compare), value: enum broker_proc_file */
 	BROKER_OPEN_KALLSYMS,
+	BROKER_ADD_SHARDS,   /* value: how many more maps for unwind rows -> their descriptors */
 	BROKER_START_READER, /* -> one end of a socket pair to a new elf reader */
 	BROKER_REQUEST_COUNT
 };
@@ -59,13 +60,16 @@ struct broker_reply {
 
 /* Descriptors of BROKER_HELLO, in this order; the core owns them. */
 enum broker_hello_fd {
-	BROKER_FD_RECORDS,   /* ring buffer map */
-	BROKER_FD_SETTINGS,  /* array of one struct sampler_settings, memory-mapped */
-	BROKER_FD_COUNTERS,  /* per-CPU array, enum kernel_counter */
-	BROKER_FD_PROCESSES, /* hash pid -> struct profiled */
-	BROKER_FD_NAMES,     /* LRU hash process name -> struct profiled */
-	BROKER_FD_CGROUPS,   /* hash cgroup id -> struct profiled */
-	BROKER_FD_MODULES,   /* hash struct module_key -> number, to forget modules */
+	BROKER_FD_RECORDS,        /* ring buffer map */
+	BROKER_FD_SETTINGS,       /* array of one struct sampler_settings, memory-mapped */
+	BROKER_FD_COUNTERS,       /* per-CPU array, enum kernel_counter */
+	BROKER_FD_PROCESSES,      /* hash pid -> struct profiled */
+	BROKER_FD_NAMES,          /* LRU hash process name -> struct profiled */
+	BROKER_FD_CGROUPS,        /* hash cgroup id -> struct profiled */
+	BROKER_FD_MODULES,        /* hash struct module_key -> number, to forget modules */
+	BROKER_FD_UNWIND_RULES,   /* arrays for the walk, memory-mapped: see bpf/unwind_table.h */
+	BROKER_FD_UNWIND_MODULES, /* by module number */
+	BROKER_FD_UNWIND_SLICES,
 	BROKER_FD_COUNT
 };
 

@@ -2,10 +2,12 @@
 #include "daemon/broker/programs.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/unwind_table.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
 
@@ -17,6 +19,7 @@
 
 struct programs {
 	struct flame_bpf *skeleton;
+	uint32_t shard_count;
 };
 
 static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -53,6 +56,9 @@ int programs_open(int cpu_count, struct programs **result)
 		return -errno;
 	error = bpf_map__set_max_entries(programs->skeleton->maps.records,
 					 records_bytes(cpu_count));
+	/* Older kernels have no such moment; what is sampled in exec then lacks its user stack. */
+	if (libbpf_find_vmlinux_btf_id("sched_prepare_exec", BPF_TRACE_RAW_TP) < 0)
+		bpf_program__set_autoload(programs->skeleton->progs.on_prepare_exec, false);
 	if (!error)
 		error = flame_bpf__load(programs->skeleton);
 	if (!error)
@@ -82,6 +88,9 @@ void programs_get_fds(const struct programs *programs, int *fds)
 		[BROKER_FD_NAMES] = skeleton->maps.names,
 		[BROKER_FD_CGROUPS] = skeleton->maps.cgroups,
 		[BROKER_FD_MODULES] = skeleton->maps.modules,
+		[BROKER_FD_UNWIND_RULES] = skeleton->maps.unwind_rules,
+		[BROKER_FD_UNWIND_MODULES] = skeleton->maps.unwind_modules,
+		[BROKER_FD_UNWIND_SLICES] = skeleton->maps.unwind_slices,
 	};
 
 	for (int i = 0; i < BROKER_FD_COUNT; i++)
@@ -91,4 +100,38 @@ void programs_get_fds(const struct programs *programs, int *fds)
 int programs_get_cpu_fd(const struct programs *programs)
 {
 	return bpf_program__fd(programs->skeleton->progs.on_cpu_event);
+}
+
+int programs_add_shards(struct programs *programs, uint32_t count, int *fds)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	LIBBPF_OPTS(bpf_map_batch_opts, batch);
+	uint32_t keys[BROKER_MAX_FDS];
+	uint32_t made = 0;
+	int error = 0;
+
+	if (!count || count > BROKER_MAX_FDS || count > UNWIND_MAX_SHARDS - programs->shard_count)
+		return -E2BIG;
+	while (made < count && !error) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_shard", sizeof(uint32_t),
+					UNWIND_SHARD_ROWS * sizeof(struct unwind_row), 1, &options);
+
+		if (fd < 0) {
+			error = fd;
+			break;
+		}
+		keys[made] = programs->shard_count + made;
+		fds[made++] = fd;
+	}
+	/* In one go: each single update of such a map waits for a grace period. */
+	if (!error)
+		error = bpf_map_update_batch(bpf_map__fd(programs->skeleton->maps.unwind_shards),
+					     keys, fds, &made, &batch);
+	if (error) {
+		while (made)
+			close(fds[--made]);
+		return error;
+	}
+	programs->shard_count += count;
+	return 0;
 }

@@ -6,6 +6,8 @@
 #ifndef FLAME_DAEMON_BROKER_PROGRAMS_H
 #define FLAME_DAEMON_BROKER_PROGRAMS_H
 
+#include <stdint.h>
+
 #include "common/cleanup.h"
 #include "common/memory.h"
 
@@ -24,6 +26,12 @@ DEFINE_CLEANUP(programs_close, struct programs)
 
 /* Write the descriptors for enum broker_hello_fd, BROKER_FD_COUNT of them. Borrowed. */
 void programs_get_fds(const struct programs *programs, int *fds);
+
+/*
+ * Make count (at most BROKER_MAX_FDS) more maps for unwind rows known to the programs; they are
+ * numbered in the order in which they were made. Owned: fds. Errors: -E2BIG, as bpf(2).
+ */
+must_check int programs_add_shards(struct programs *programs, uint32_t count, int *fds);
 
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);

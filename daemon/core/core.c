@@ -24,6 +24,7 @@
 #include "daemon/core/sources.h"
 #include "daemon/core/symbolizer.h"
 #include "daemon/core/target_table.h"
+#include "daemon/core/unwind_tables.h"
 #include "daemon/options.h"
 
 /* Everything that the core consists of; what stands below uses what stands above it. */
@@ -35,11 +36,13 @@ struct core {
 	struct broker_client *broker;
 	struct reader_client *reader;
 	struct sampler *sampler;
+	int sampler_fds[BROKER_FD_COUNT]; /* the sampler's */
 	struct stack_table *stacks;
 	struct process_table *processes;
 	struct cgroup_table *cgroups;
 	struct bucket_ring *history;
 	struct module_table *modules;
+	struct unwind_tables *unwind_tables;
 	struct jit_maps *jit_maps;
 	struct symbolizer *symbolizer;
 	struct target_table *targets;
@@ -77,17 +80,26 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	bucket_ring_evict(core->history, now_ns);
+	unwind_tables_tick(core->unwind_tables, now_ns);
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
 	target_table_govern(core->targets, pipeline_ns_per_sample(&core->pipeline));
 	if (core->tick_count++ % SELF_USAGE_PERIOD_SEC == 0)
 		self_usage_look(&core->usage);
 }
 
+static void on_module_image(void *context, const struct module *module)
+{
+	struct core *core = context;
+
+	unwind_tables_add(core->unwind_tables, module);
+}
+
 static void on_module_settled(void *context, const struct module *module)
 {
 	struct core *core = context;
 
-	(void)module;
+	if (module->state == MODULE_UNREADABLE)
+		unwind_tables_add_bare(core->unwind_tables, module->number);
 	if (core->symbolizer)
 		symbolizer_on_module_settled(core->symbolizer);
 }
@@ -102,17 +114,19 @@ static void on_process_gone(void *context, const struct process *process)
 static int start_sampler(struct core *core, int broker_fd, struct broker_hello *hello)
 {
 	struct sampler_receiver receiver = pipeline_receiver(&core->pipeline);
-	int fds[BROKER_FD_COUNT];
-	int error = broker_client_receive_hello(broker_fd, hello, fds);
+	int error = broker_client_receive_hello(broker_fd, hello, core->sampler_fds);
 
 	if (error)
 		return error;
-	return sampler_open(core->base, fds, hello->cpu_count, &receiver, &core->sampler);
+	return sampler_open(core->base, core->sampler_fds, hello->cpu_count, &receiver,
+			    &core->sampler);
 }
 
-static void build(struct core *core, int broker_fd)
+/* Errors: those of unwind_tables_open(). */
+static int build(struct core *core, int broker_fd)
 {
 	const struct options *options = core->options;
+	int error;
 
 	core->broker = broker_client_new(core->base, broker_fd, on_broker_lost, core);
 	core->reader = reader_client_new(core->base, core->broker);
@@ -123,7 +137,11 @@ static void build(struct core *core, int broker_fd)
 		bucket_ring_new(options->bucket_ns, options->retention_ns, options->memory_bytes,
 				core->stacks, core->processes, clock_boot_ns());
 	core->modules = module_table_new(core->broker, core->reader);
-	module_table_watch(core->modules, NULL, on_module_settled, core);
+	error = unwind_tables_open(core->sampler_fds, options->unwind_memory_bytes, core->broker,
+				   core->modules, &core->unwind_tables);
+	if (error)
+		return error;
+	module_table_watch(core->modules, on_module_image, on_module_settled, core);
 	core->jit_maps = jit_maps_new(core->broker, core->reader, core->modules);
 	process_table_watch(core->processes, on_process_gone, core);
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps, core->broker,
@@ -138,6 +156,7 @@ static void build(struct core *core, int broker_fd)
 	core->pipeline.cgroups = core->cgroups;
 	core->pipeline.targets = core->targets;
 	core->usage.broker_pid = (uint32_t)getppid();
+	return 0;
 }
 
 static gid_t find_group(const char *name)
@@ -221,6 +240,7 @@ static void tear_down(struct core *core)
 	symbolizer_free(core->symbolizer);
 	bucket_ring_free(core->history);
 	jit_maps_free(core->jit_maps);
+	unwind_tables_close(core->unwind_tables);
 	module_table_free(core->modules);
 	cgroup_table_free(core->cgroups);
 	process_table_free(core->processes);
@@ -249,7 +269,11 @@ int core_main(int broker_fd, int listen_fd, const struct options *options)
 			log_error_errno(error, "The sampler cannot be started");
 		return 1;
 	}
-	build(&core, broker_fd);
+	error = build(&core, broker_fd);
+	if (error) {
+		log_error_errno(error, "The unwind tables cannot be mapped");
+		return 1;
+	}
 	serve(&core, listen_fd, &hello);
 	run(&core);
 	tear_down(&core);

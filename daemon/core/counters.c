@@ -26,7 +26,8 @@ static const struct counter_text walk_texts[WALK_END_COUNT] = {
 	[WALK_UNMAPPED] = {"walk.unmapped", "user stacks with a pc in no executable mapping"},
 	[WALK_NO_MEMORY] = {"walk.no_memory", "processes whose memory was gone already"},
 	[WALK_EXEC] = {"walk.exec", "samples between two programs of a process"},
-	[WALK_FRAME_POINTER] = {"walk.frame_pointer", "user stacks walked by frame pointers"},
+	[WALK_FRAME_POINTER] = {"walk.frame_pointer",
+				"user stacks whose frame pointers lead nowhere"},
 };
 
 const char *counter_name(enum core_counter counter)

@@ -29,7 +29,7 @@ static json_t *sampling(const struct sources *sources)
 	return json_pack("{s:s, s:I, s:I, s:s, s:s}", "event",
 			 sources->hardware_cycles ? "cycles" : "cpu-clock", "rate_hz",
 			 (json_int_t)target_table_rate_hz(sources->question.targets), "cpus",
-			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "walk", "frame pointers",
+			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "walk", "unwind tables",
 			 "mappings", sources->mapping_lookup ? "kernel" : "table");
 }
 
