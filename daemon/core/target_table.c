@@ -7,10 +7,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/core/access.h"
 #include "daemon/core/broker_client.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/governor.h"
-#include "daemon/core/process_info.h"
+#include "daemon/core/process_family.h"
 #include "daemon/core/process_table.h"
 #include "daemon/core/sampler.h"
 
@@ -18,6 +19,9 @@
 
 /* Every so many ticks the broker looks for CPUs that came or went. */
 #define CPU_CHECK_TICKS 5
+
+/* A family that grows faster than it can be looked at is followed by its own forks by then. */
+#define MAX_LOOKS 8
 
 struct waiter {
 	void (*done)(void *context);
@@ -267,22 +271,6 @@ static void set_options(struct target *target, const struct target_request *requ
 		target->state = TARGET_RUNNING;
 }
 
-/* Processes that are there already when a pid with its children is attached. */
-struct family {
-	struct process_info *members;
-	uint32_t count;
-	size_t capacity;
-};
-
-static void collect_process(void *context, const struct process_info *info)
-{
-	struct family *all = context;
-
-	all->members =
-		memory_grow(all->members, &all->capacity, all->count + 1, sizeof(*all->members));
-	all->members[all->count++] = *info;
-}
-
 static int adopt(struct target_table *table, struct target *target, uint32_t pid,
 		 uint64_t start_time_ns)
 {
@@ -295,34 +283,53 @@ static int adopt(struct target_table *table, struct target *target, uint32_t pid
 	return sampler_set_process(table->sampler, pid, &profiled);
 }
 
+/* A user who may see own processes only does not get those that a child of theirs became. */
+static int may_follow(const struct target *target, uint32_t pid)
+{
+	struct access_process owner;
+	struct access_peer peer = {
+		.uid = target->owner_uid, .gid = target->owner_gid, .level = ACCESS_LEVEL_OWN};
+
+	if (target->owner_uid == TARGET_PRIVILEGED)
+		return 1;
+	return !access_process_read((pid_t)pid, &owner) &&
+	       access_judge_process(&peer, &owner) == ACCESS_ALLOWED;
+}
+
+/* Returns how many descendants were not followed yet. */
 static int adopt_descendants(struct target_table *table, struct target *target)
 {
-	struct family all = {0};
-	int error = process_info_each(collect_process, &all);
-	_cleanup_free_ struct process_info *members = all.members;
-	_cleanup_free_ uint32_t *pids = memory_new((all.count + 1) * sizeof(*pids));
-	uint32_t known = 1;
+	struct process_family family = {0};
+	int error = process_family_find(target->pid, &family);
+	_cleanup_free_ struct process_info *members = family.members;
+	struct profiled before;
+	int added = 0;
 
-	pids[0] = target->pid;
-	/* pids grows while it is walked: children of children come later. */
-	for (uint32_t i = 0; !error && i < known; i++) {
-		for (uint32_t j = 0; !error && j < all.count; j++) {
-			if (members[j].parent_pid != pids[i] || known > all.count)
-				continue;
-			error = adopt(table, target, members[j].pid, members[j].start_time_ns);
-			pids[known++] = members[j].pid;
-		}
+	for (uint32_t i = 0; !error && i < family.count; i++) {
+		if (!sampler_find_process(table->sampler, members[i].pid, &before) &&
+		    before.target == target->number)
+			continue;
+		if (!may_follow(target, members[i].pid))
+			continue;
+		error = adopt(table, target, members[i].pid, members[i].start_time_ns);
+		added++;
 	}
-	return error;
+	return error ? error : added;
 }
 
 static int attach_processes(struct target_table *table, struct target *target)
 {
-	int error = adopt(table, target, target->pid, target->start_time_ns);
+	int result = adopt(table, target, target->pid, target->start_time_ns);
 
-	if (!error && target->follows_children)
-		error = adopt_descendants(table, target);
-	return error;
+	if (!target->follows_children)
+		return result;
+	/* Who forked before it was followed itself has a child that only another look finds. */
+	for (int looks = 0; result >= 0 && looks < MAX_LOOKS; looks++) {
+		result = adopt_descendants(table, target);
+		if (result == 0)
+			break;
+	}
+	return result < 0 ? result : 0;
 }
 
 int target_table_attach(struct target_table *table, const struct target_request *request,

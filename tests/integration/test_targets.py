@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which processes are profiled: by pid, name, cgroup and all of them; until they are stopped, detached or gone."""
 import os
+import signal
 
-from harness import (ProtocolError, Scene, Skip, assert_equal, assert_in, main, need_root, share_of, test, wait_until, workload)
+from harness import (ProtocolError, Scene, Skip, assert_equal, assert_in, children_of, main, need_root, share_of, test, wait_until,
+                     workload)
 
 
 def error_of(daemon, method, **params):
@@ -218,6 +220,21 @@ def a_target_lists_every_field_of_the_contract(scene: Scene):
     assert wanted <= set(listed[0]), wanted - set(listed[0])
     assert_equal((listed[0]["name"], listed[0]["rate_hz"], listed[0]["events"]), ("sample_program", 99, ["cpu"]))
     assert os.path.basename(workload("sample_program")) in scene.flamectl("list").stdout
+
+
+@test
+def children_that_are_there_already_are_followed(scene: Scene):
+    scene.flamed()
+    script = f"({workload('sample_program')} & wait) & wait"
+    shell = scene.start("sh", "-c", script, start_new_session=True)
+    scene.stack.callback(lambda: os.killpg(shell.pid, signal.SIGKILL))
+    wait_until(lambda: len(children_of(shell.pid)) == 3, "a grandchild")
+    scene.attach(shell, "-F", "499")
+    scene.wait_samples(shell.pid, 100)
+    assert share_of(scene.folded(shell.pid), "run_workload") > 90
+    scene.flamectl("detach", shell.pid)
+    scene.attach(shell, "--no-children")
+    assert_equal(scene.target(shell.pid)["samples"], 0)
 
 
 main()
