@@ -82,8 +82,9 @@ struct recording {
 	int signals;         /* signalfd */
 	int process;         /* pidfd; -1: on another host */
 	int is_ours;         /* attached for this recording */
-	uint64_t start_ns;   /* boot time */
-	uint64_t limit_ns;   /* 0: until the process ends */
+	double samples_before;
+	uint64_t start_ns; /* boot time */
+	uint64_t limit_ns; /* 0: until the process ends */
 };
 
 /* --- targets ------------------------------------------------------------------------------ */
@@ -125,13 +126,14 @@ static int has_event(const json_t *target, const char *wanted)
 }
 
 /* Non-zero when somebody has it sampled already in a way that will do. */
-static int is_sampled(const struct recording *recording, const char *event)
+static int is_sampled(struct recording *recording, const char *event)
 {
 	json_t *target = find_target(recording);
 	const char *state = json_string_value(json_object_get(target, "state"));
 	int is_enough = target && state && strcmp(state, "running") == 0 && !values.rate_hz &&
 			!values.no_children && has_event(target, event);
 
+	recording->samples_before = json_number_value(json_object_get(target, "samples"));
 	json_decref(target);
 	return is_enough;
 }
@@ -180,9 +182,9 @@ static void show_progress(const struct recording *recording)
 	if (recording->child || !isatty(STDERR_FILENO))
 		return;
 	json_t *target = find_target(recording);
-	_cleanup_free_ char *text =
-		memory_format("%.0f samples (Ctrl-C ends it early)",
-			      json_number_value(json_object_get(target, "samples")));
+	_cleanup_free_ char *text = memory_format(
+		"%.0f samples; Ctrl-C ends it",
+		json_number_value(json_object_get(target, "samples")) - recording->samples_before);
 
 	progress_show(elapsed_seconds(recording),
 		      (double)recording->limit_ns / (double)NS_PER_SECOND, text);

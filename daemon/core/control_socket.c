@@ -2,15 +2,12 @@
 #include "daemon/core/control_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,8 +16,6 @@
 #include "common/protocol.h"
 #include "daemon/core/access.h"
 #include "daemon/core/connection.h"
-
-#define SOCKET_MODE 0666
 
 struct control_socket {
 	struct connection_settings connection_settings;
@@ -31,61 +26,6 @@ struct control_socket {
 	struct connection *connections[CONTROL_SOCKET_MAX_CONNECTIONS];
 	size_t count;
 };
-
-/* --- binding ------------------------------------------------------------------------------ */
-
-/* 0: nobody answers at the address, and what is there (if anything) is a socket. */
-static int probe(const struct sockaddr_un *address)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct stat information;
-
-	if (fd < 0)
-		return -errno;
-	if (lstat(address->sun_path, &information) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(information.st_mode))
-		return -EEXIST;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		return -EADDRINUSE;
-	return errno == ECONNREFUSED ? 0 : -errno;
-}
-
-/* Nobody may connect between bind() and chmod(). */
-static int bind_closed(int fd, const struct sockaddr_un *address)
-{
-	mode_t mask = umask(0777);
-	int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
-	int error = result < 0 ? -errno : 0;
-
-	umask(mask);
-	return error;
-}
-
-int control_socket_bind(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	int error = probe(&address);
-	if (error)
-		return error;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	error = bind_closed(fd, &address);
-	if (error)
-		return error;
-	if (chmod(path, SOCKET_MODE) < 0 || listen(fd, CONTROL_SOCKET_BACKLOG) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
-
-/* --- accepting ---------------------------------------------------------------------------- */
 
 static void pause_accepting(struct control_socket *control)
 {
@@ -171,26 +111,34 @@ static void admit(struct control_socket *control, int fd_taken)
 		connection_new(&control->connection_settings, steal_fd(&fd), &peer);
 }
 
-static void on_client(evutil_socket_t listen_fd, short events, void *context)
+/* Accept one client. Returns non-zero when there may be another. */
+static int accept_client(struct control_socket *control)
 {
-	struct control_socket *control = context;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			log_warn_errno(-errno, "clients are not accepted for now");
 			pause_accepting(control);
 		}
-		return;
+		return errno == ECONNABORTED || errno == EINTR;
 	}
 	if (is_short_of_fds(fd)) {
 		log_warn("clients are not accepted for now: too few file descriptors are left");
 		close(fd);
 		pause_accepting(control);
-		return;
+		return 0;
 	}
 	admit(control, fd);
+	return 1;
+}
+
+static void on_client(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd;
+	(void)events;
+	for (int i = 0; i < CONTROL_SOCKET_PER_TURN && accept_client(context); i++)
+		;
 }
 
 static void on_close(struct connection *connection, void *context)

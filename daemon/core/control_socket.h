@@ -19,7 +19,7 @@
 #define CONTROL_SOCKET_MAX_PER_UID     16 /* root may have more */
 #define CONTROL_SOCKET_FD_RESERVE      32
 #define CONTROL_SOCKET_PAUSE_MS        1000
-#define CONTROL_SOCKET_BACKLOG         128
+#define CONTROL_SOCKET_PER_TURN        16 /* accepted before others are served */
 
 struct control_socket;
 struct event_base;
@@ -33,15 +33,7 @@ struct control_socket_settings {
 	unsigned int stall_ms; /* 0: CONNECTION_STALL_MS */
 };
 
-/*
- * Bind and listen on path, which everybody may connect to (who may do what is decided by request);
- * a socket that a dead flamed left there is replaced. To be called while there is a right to write
- * to the directory. Returns the listening, non-blocking fd. Errors: -EADDRINUSE (somebody answers
- * there), -EEXIST (path is something else), -ENAMETOOLONG, those of bind(2).
- */
-must_check int control_socket_bind(const char *path);
-
-/* Accept clients on a listening socket from now on. Takes listen_fd. Ignores SIGPIPE. */
+/* Accept clients on a listening socket (listener.h) from now on. Takes listen_fd. Ignores SIGPIPE. */
 struct control_socket *control_socket_new(const struct control_socket_settings *settings,
 					  int listen_fd);
 
