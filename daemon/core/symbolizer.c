@@ -439,7 +439,10 @@ struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64
 	wait->deadline = evtimer_new(symbolizer->base, on_deadline, wait);
 	event_add(wait->deadline, &limit);
 	LIST_INSERT_HEAD(&symbolizer->waits, wait, entry);
+	/* A map that cannot be opened settles at once: that must not finish what is being set up. */
+	wait->is_busy = 1;
 	refresh_jit(symbolizer, addresses, count);
+	wait->is_busy = 0;
 	advance(wait);
 	return is_waiting(symbolizer, wait) ? wait : NULL;
 }
