@@ -102,18 +102,23 @@ static const struct language {
 	{"_GLOBAL_", demangle_cxx}, {"_D", demangle_d},
 };
 
+/* Apart from the loop below: its variables would not survive a longjmp(). */
+static int demangle_as(const struct language *language, const char *mangled, struct output *output)
+{
+	output->length = 0;
+	if (setjmp(output->full))
+		return 1;
+	return language->demangle(mangled, output);
+}
+
 /* Returns non-zero when output holds the name. */
 static int demangle_text(const char *mangled, struct output *output)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(languages); i++) {
 		const struct language *language = &languages[i];
 
-		output->length = 0;
-		if (strncmp(mangled, language->prefix, strlen(language->prefix)))
-			continue;
-		if (setjmp(output->full))
-			return 1;
-		if (language->demangle(mangled, output))
+		if (!strncmp(mangled, language->prefix, strlen(language->prefix)) &&
+		    demangle_as(language, mangled, output))
 			return 1;
 	}
 	return 0;
