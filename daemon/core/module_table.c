@@ -64,6 +64,8 @@ static void free_module(struct module *module)
 	module_image_close(&module->image);
 	if (module->fd >= 0)
 		close(module->fd);
+	if (module->debug_fd >= 0)
+		close(module->debug_fd);
 	free(module->path);
 	free(module);
 }
@@ -155,21 +157,28 @@ static void on_debug_read(void *context, int error, int fd)
 	if (was_cancelled(visit, error))
 		return;
 	if (error == 0 && take_image(visit, fd) == 0 &&
-	    visit->module->image.header->flags & MODULE_HAS_SYMTAB)
+	    visit->module->image.header->flags & MODULE_HAS_SYMTAB) {
 		settle(visit, MODULE_READY, 0);
-	else
-		try_next_candidate(visit);
+		return;
+	}
+	close(visit->module->debug_fd);
+	visit->module->debug_fd = -1;
+	try_next_candidate(visit);
 }
 
 static void read_with_debug_file(struct visit *visit, int debug_fd)
 {
-	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3), debug_fd};
+	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3),
+		      fcntl(debug_fd, F_DUPFD_CLOEXEC, 3)};
 
-	if (fds[0] < 0) {
+	if (fds[0] < 0 || fds[1] < 0) {
+		if (fds[0] >= 0)
+			close(fds[0]);
 		close(debug_fd);
 		settle(visit, MODULE_READY, 0);
 		return;
 	}
+	visit->module->debug_fd = debug_fd;
 	reader_client_send(visit->table->reader, READER_MODULE, READER_WANT_ROWS, fds, 2,
 			   on_debug_read, visit);
 }
@@ -298,6 +307,7 @@ static struct visit *new_module(struct module_table *table, uint32_t number, con
 
 	module->number = number;
 	module->fd = -1;
+	module->debug_fd = -1;
 	module->path = memory_new(capacity);
 	utf8_clean(module->path, capacity, path, path_length);
 	const char *slash = strrchr(module->path, '/');
@@ -362,6 +372,7 @@ struct module *module_table_new_jit(struct module_table *table)
 		module->is_jit = 1;
 		module->state = MODULE_READY;
 		module->fd = -1;
+		module->debug_fd = -1;
 		module->path = memory_format("[jit]");
 		module->name = module->path;
 		table->modules[number] = module;
