@@ -13,6 +13,8 @@
 #include "common/protocol.h"
 #include "common/text.h"
 
+#define DEFAULT_LAST_NS (PROTOCOL_DEFAULT_LAST_MS * NS_PER_MS)
+
 const char *const selection_events[] = {"cpu", "offcpu", "heap", "fault", "wall", NULL};
 const char *const selection_units[] = {"samples", "ms", "us", "ns", "bytes", NULL};
 
@@ -57,7 +59,7 @@ static const struct command_option options[] = {
 void selection_init(struct selection *selection)
 {
 	*selection = (struct selection){
-		.last_ns = PROTOCOL_DEFAULT_LAST_MS * NS_PER_MS,
+		.last_ns = DEFAULT_LAST_NS,
 		.unit = -1,
 	};
 }
@@ -191,7 +193,11 @@ struct profile *selection_fetch(struct client *client, const struct selection *s
 
 	if (!profile)
 		exit(client_report(client, &answer));
-	tell_notes(profile);
+	if (selection->lines)
+		profile_name_lines(profile);
+	/* Who did not name a window need not be told that it is short. */
+	if (selection->last_ns != DEFAULT_LAST_NS || selection->from_ns)
+		tell_notes(profile);
 	take_json(&answer, json, length);
 	answer_fini(&answer);
 	return profile;
@@ -206,6 +212,8 @@ struct profile *selection_try(struct client *client, const struct selection *sel
 
 	if (!profile)
 		*reason = text_copy_printable(answer.error);
+	else if (selection->lines)
+		profile_name_lines(profile);
 	take_json(&answer, json, length);
 	answer_fini(&answer);
 	return profile;

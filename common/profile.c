@@ -163,3 +163,29 @@ double profile_lost(const struct profile *profile)
 		sum += profile->lost[i].value;
 	return sum;
 }
+
+/* The index of frames by content is made anew for the changed ones. */
+static void index_frames(struct profile *profile)
+{
+	hashmap_clear(&profile->frame_index);
+	for (uint32_t i = 0; i < profile->frame_count; i++)
+		hashmap_add(&profile->frame_index,
+			    hash_bytes(&profile->frames[i], sizeof(profile->frames[i])), i);
+}
+
+void profile_name_lines(struct profile *profile)
+{
+	for (uint32_t i = 0; i < profile->frame_count; i++) {
+		struct profile_frame *frame = &profile->frames[i];
+		const char *file = profile_text(profile, frame->file);
+		const char *slash = strrchr(file, '/');
+
+		if (!*file || !frame->line)
+			continue;
+		_cleanup_free_ char *name =
+			memory_format("%s:%s:%u", profile_text(profile, frame->name),
+				      slash ? slash + 1 : file, frame->line);
+		frame->name = profile_string(profile, name);
+	}
+	index_frames(profile);
+}

@@ -171,6 +171,12 @@ void profile_add_lost(struct profile *profile, const char *name, double value);
 /* Add a sentence to the notes. */
 void profile_add_note(struct profile *profile, const char *note);
 
+/*
+ * Make the place in the source part of each frame's name where it is known, "main" to
+ * "main:main.c:12", for texts and pictures that have names alone.
+ */
+void profile_name_lines(struct profile *profile);
+
 /* Sum of the losses. */
 double profile_lost(const struct profile *profile);
 

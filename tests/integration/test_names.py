@@ -209,4 +209,59 @@ def mangled_names_are_readable(scene):
     assert share_of(rows, "geometry::Shape<unsigned long>::rotate") > 90, names_of(rows)
 
 
+INLINED = """
+volatile unsigned long sink;
+static inline __attribute__((always_inline)) void twice_inlined(unsigned long i)
+{
+    sink = sink * 3 + i;
+    sink = sink * 5 + i;
+}
+static inline __attribute__((always_inline)) void inlined_loop(unsigned long n)
+{
+    for (unsigned long i = 0; i < n; i++)
+        twice_inlined(i);
+}
+__attribute__((noinline)) void outer_loop(void)
+{
+    for (;;)
+        inlined_loop(1000000);
+}
+int main(void)
+{
+    outer_loop();
+    return 0;
+}
+"""
+
+
+def build_inlined(scene, *options):
+    with open(scene.path("inlined.c"), "w", encoding="utf-8") as file:
+        file.write(INLINED)
+    subprocess.run([need_tool("cc"), "-O2", "-g", "-o", scene.path("inlined"), scene.path("inlined.c"), *options], check=True)
+    return scene.path("inlined")
+
+
+def check_inlined(scene, *options):
+    scene.flamed()
+    process = sample(scene, [build_inlined(scene, *options)])
+    rows = scene.folded(process.pid, "--inline", "--annotate", "--no-kernel")
+    assert share_of(rows, "inlined_loop_[i]") > 90, names_of(rows)
+    assert share_of(rows, "twice_inlined_[i]") > 50, names_of(rows)
+    plain = names_of(scene.folded(process.pid))
+    assert_equal([name for name in plain if "inlined_loop" in name or "twice" in name], [])
+    lines = names_of(scene.folded(process.pid, "--lines", "--no-kernel"))
+    # Both places where something was inlined into the loop of outer_loop are line 16.
+    assert_in("outer_loop:inlined.c:16", lines)
+
+
+@test
+def inlined_functions_and_lines_of_dwarf_5(scene):
+    check_inlined(scene, "-gdwarf-5")
+
+
+@test
+def inlined_functions_and_lines_of_dwarf_4(scene):
+    check_inlined(scene, "-gdwarf-4")
+
+
 main()

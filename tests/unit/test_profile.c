@@ -38,10 +38,28 @@ static void test_losses_add_up_by_name(void **state)
 	assert_true(profile_lost(profile) == 6);
 }
 
+static void test_lines_become_part_of_the_names(void **state)
+{
+	_cleanup_(profile_freep) struct profile *profile = profile_new();
+	struct profile_frame frame = {.kind = FRAME_USER, .line = 12};
+
+	(void)state;
+	frame.name = profile_string(profile, "main");
+	uint32_t unknown = profile_add_frame(profile, &frame);
+	frame.file = profile_string(profile, "/src/main.c");
+	uint32_t known = profile_add_frame(profile, &frame);
+	profile_name_lines(profile);
+	assert_string_equal(profile_text(profile, profile->frames[known].name), "main:main.c:12");
+	assert_string_equal(profile_text(profile, profile->frames[unknown].name), "main");
+	struct profile_frame same = profile->frames[known];
+	assert_int_equal(profile_add_frame(profile, &same), known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equal_stacks_share_their_nodes_and_rows),
+		cmocka_unit_test(test_lines_become_part_of_the_names),
 		cmocka_unit_test(test_losses_add_up_by_name),
 	};
 
