@@ -94,6 +94,31 @@ int stack_list_add(struct stack_list *list, const uint32_t *frames, uint32_t dep
 	return 0;
 }
 
+void stack_index_fini(struct stack_index *index)
+{
+	hashmap_fini(&index->numbers);
+}
+
+int stack_list_count(struct stack_list *list, struct stack_index *index, const uint32_t *frames,
+		     uint32_t depth, double value)
+{
+	uint32_t hash = hash_bytes(frames, depth * sizeof(*frames));
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&index->numbers, hash, &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(&index->numbers, &cursor)) {
+		struct stack *stack = &list->stacks[i];
+
+		if (stack->depth == depth &&
+		    memcmp(list->frames + stack->first, frames, depth * sizeof(*frames)) == 0) {
+			stack->values[STACK_BEFORE] += value;
+			return 0;
+		}
+	}
+	hashmap_add(&index->numbers, hash, list->stack_count);
+	return stack_list_add(list, frames, depth, value, 0);
+}
+
 void stack_list_reverse(struct stack_list *list)
 {
 	for (uint32_t i = 0; i < list->stack_count; i++) {

@@ -54,6 +54,20 @@ uint32_t stack_list_frame(struct stack_list *list, const char *text, size_t leng
 must_check int stack_list_add(struct stack_list *list, const uint32_t *frames, uint32_t depth,
 			      double before, double after);
 
+/* Finds equal stacks of a list, so that a reader of single samples can add them up. */
+struct stack_index {
+	struct hashmap numbers; /* of stacks, by their frames */
+};
+
+void stack_index_fini(struct stack_index *index);
+
+/*
+ * Add value to the stack of these frames, which is added when it is new. All stacks of the list
+ * come through the same index. Errors: -E2BIG the list is full.
+ */
+must_check int stack_list_count(struct stack_list *list, struct stack_index *index,
+				const uint32_t *frames, uint32_t depth, double value);
+
 /* Text of frame number frame. Borrowed (valid until the list goes). */
 static inline const char *stack_list_name(const struct stack_list *list, uint32_t frame)
 {
