@@ -78,8 +78,7 @@ static int read_perf_script(struct input *input)
 		if (!error)
 			error = perf_script_reader_feed(&reader, text, length);
 	} while (!error && length);
-	if (!error)
-		error = perf_script_reader_finish(&reader);
+	input->report->is_cut = perf_script_reader_finish(&reader);
 	move_values(input->list, first, STACK_BEFORE, input->which);
 	input->report->ignored_lines = reader.ignored_lines;
 	if (reader.has_rejected_event)

@@ -24,6 +24,7 @@ struct input_report {
 	const char *format;     /* static text */
 	const char *error;      /* a sentence (static text); NULL: none beyond the code */
 	uint64_t ignored_lines; /* lines that have none of the format's forms */
+	int is_cut;             /* the text ends inside a sample, which is left out */
 	char *shown_event;      /* perf script: where others were left out. Owned (free) */
 };
 

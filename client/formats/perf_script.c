@@ -328,5 +328,8 @@ int perf_script_reader_feed(struct perf_script_reader *reader, const char *text,
 
 int perf_script_reader_finish(struct perf_script_reader *reader)
 {
-	return end_sample(reader);
+	int is_cut = reader->is_open;
+
+	reader->is_open = 0;
+	return is_cut;
 }

@@ -8,7 +8,6 @@
 #define FLAME_CLIENT_FORMATS_PERF_SCRIPT_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "client/formats/stack_list.h"
 
@@ -65,16 +64,13 @@ void perf_script_reader_fini(struct perf_script_reader *reader);
 must_check int perf_script_reader_feed(struct perf_script_reader *reader, const char *text,
 				       size_t length);
 
-/* The text is over: the last sample may have no blank line behind it. */
-must_check int perf_script_reader_finish(struct perf_script_reader *reader);
+/*
+ * The text is over. Returns non-zero when it was cut inside a sample: no blank line is behind it, so
+ * frames towards the root may be missing, and the sample is left out.
+ */
+int perf_script_reader_finish(struct perf_script_reader *reader);
 
 /* Non-zero when text begins like the output of `perf script`. */
 int perf_script_matches(const char *text, size_t length);
-
-/*
- * Write profile as `perf script` would: one record a sample, as many as a row counts. Errors: those
- * of writing to file.
- */
-must_check int perf_script_write(const struct profile *profile, FILE *file);
 
 #endif

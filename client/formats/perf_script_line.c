@@ -44,7 +44,7 @@ size_t perf_line_skip_digits(struct span line, size_t at)
 /* "name 12 " or "name 12/34 ": the first number that stands alone ends the name, spaces and all. */
 static int find_name(struct span line, struct perf_header *header)
 {
-	for (size_t space = 2; space < line.length; space++) {
+	for (size_t space = 1; space < line.length; space++) {
 		size_t first = space;
 
 		if (!perf_line_is_space(line.text[space]))
