@@ -7,6 +7,7 @@
 
 #include "client/formats/embedded.h"
 #include "client/formats/folded.h"
+#include "client/formats/perf_script_line.h"
 #include "client/formats/source.h"
 #include "common/profile_json.h"
 

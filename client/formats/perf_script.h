@@ -70,7 +70,4 @@ must_check int perf_script_reader_feed(struct perf_script_reader *reader, const 
  */
 int perf_script_reader_finish(struct perf_script_reader *reader);
 
-/* Non-zero when text begins like the output of `perf script`. */
-int perf_script_matches(const char *text, size_t length);
-
 #endif

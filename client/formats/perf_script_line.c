@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "client/formats/perf_script.h"
-
 static int is_digit(char c)
 {
 	return c >= '0' && c <= '9';

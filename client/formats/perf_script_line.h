@@ -54,6 +54,9 @@ enum frame_kind perf_frame_kind(struct span name, struct span module, int is_inl
 /* Cut the arguments off a function's name and take out what folded text cannot hold, in place. */
 void perf_name_tidy(char *name, int is_java);
 
+/* Non-zero when text begins like the output of `perf script`. */
+int perf_script_matches(const char *text, size_t length);
+
 /* Character classes of a line, and where digits that begin at a place end. */
 int perf_line_is_space(char c);
 int perf_line_is_word(char c);

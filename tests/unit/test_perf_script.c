@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/formats/folded.h"
+#include "client/formats/perf_script_line.h"
 #include "tests/unit/cmocka_all.h"
 
 struct result {
