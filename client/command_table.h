@@ -21,6 +21,8 @@ extern const struct command dump_command;
 extern const struct command svg_command;
 extern const struct command top_command;
 extern const struct command record_command;
+extern const struct command render_command;
+extern const struct command collapse_command;
 
 /* Command number index, in the order of --help, or NULL behind the last. */
 const struct command *command_table_get(size_t index);

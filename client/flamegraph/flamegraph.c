@@ -117,14 +117,16 @@ int flamegraph_write(const struct profile *profile, const struct stack_levels *l
 	return error ? error : draw(&list, &content, options, format, file);
 }
 
-int flamegraph_write_stacks(struct stack_list *list, const struct flamegraph_options *options,
-			    enum flamegraph_format format, FILE *file)
+int flamegraph_write_stacks(struct stack_list *list, const struct stack_levels *levels,
+			    const struct flamegraph_options *options, enum flamegraph_format format,
+			    FILE *file)
 {
-	struct svg_content content = {0};
+	struct svg_content content = {.profile = list->origin, .levels = *levels};
 	_cleanup_(profile_freep) struct profile *profile = NULL;
 	_cleanup_(profile_freep) struct profile *base = NULL;
 
-	if (format == FLAMEGRAPH_SVG && list->frame_count <= MAX_EMBEDDED_FRAMES) {
+	if (format == FLAMEGRAPH_SVG && !content.profile &&
+	    list->frame_count <= MAX_EMBEDDED_FRAMES) {
 		content.profile = profile =
 			profile_stacks_collect(list, list->has_two ? STACK_AFTER : STACK_BEFORE);
 		if (list->has_two)

@@ -25,7 +25,7 @@ must_check int flamegraph_write(const struct profile *profile, const struct stac
 				enum flamegraph_format format, FILE *file);
 
 /* The same for a list of stacks, which is reordered and may be turned round. */
-must_check int flamegraph_write_stacks(struct stack_list *list,
+must_check int flamegraph_write_stacks(struct stack_list *list, const struct stack_levels *levels,
 				       const struct flamegraph_options *options,
 				       enum flamegraph_format format, FILE *file);
 

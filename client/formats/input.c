@@ -19,6 +19,7 @@ struct input {
 	struct stack_list *list;
 	struct profile **profile; /* wanted instead of stacks, where the format holds one */
 	struct input_report *report;
+	int is_first; /* nothing is in the list yet */
 };
 
 void input_report_fini(struct input_report *report)
@@ -97,6 +98,8 @@ static int take_profile(struct input *input, struct profile **profile, int which
 	int error = profile_stacks_add(input->list, *profile, &input->settings->levels, which);
 	if (error == -EINVAL)
 		input->report->error = "the profile does not hold that unit";
+	if (!error && input->is_first && !input->list->has_two)
+		input->list->origin = steal_ptr(profile);
 	return error;
 }
 
@@ -127,8 +130,8 @@ static int read_svg(struct input *input)
 	int has_base = !error && !input->profile && !input->settings->one_value &&
 		       !embedded_read(text, length, EMBEDDED_BASE, &base, &ignored);
 	if (has_base) {
-		error = take_profile(input, &base, STACK_BEFORE);
 		input->list->has_two = 1;
+		error = take_profile(input, &base, STACK_BEFORE);
 	}
 	return error ? error : take_profile(input, &profile, has_base ? STACK_AFTER : input->which);
 }
@@ -216,6 +219,10 @@ int input_read(const char *path, const struct input_settings *settings, int whic
 	*report = (struct input_report){0};
 	if (error)
 		return error;
+	if (!input.is_first) {
+		profile_free(list->origin);
+		list->origin = NULL;
+	}
 	error = read_as(&input);
 	source_close(&input.source);
 	return error;

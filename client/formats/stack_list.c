@@ -13,6 +13,7 @@ void stack_list_init(struct stack_list *list)
 void stack_list_fini(struct stack_list *list)
 {
 	profile_free(list->profile);
+	profile_free(list->origin);
 	free(list->frames);
 	free(list->stacks);
 	free(list->named_frames);

@@ -36,6 +36,8 @@ struct stack_list {
 	int has_two;           /* the stacks have two values */
 	int has_modules;       /* frames of one name may differ in module: it came from a profile */
 	const char *unit_name; /* of the values: "samples", "us", … (static text) */
+	/* The profile that all of it comes from, with processes, threads and slices; often NULL. */
+	struct profile *origin;
 	/* Frame numbers by name number, + 1: names that were added by stack_list_frame(). */
 	uint32_t *named_frames;
 	size_t named_capacity;

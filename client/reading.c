@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/reading.h"
+
+#include <err.h>
+#include <string.h>
+
+#include "client/command.h"
+
+static const char *shown_name(const char *path)
+{
+	return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* What has to be said about a file; returns for what can be gone on with. */
+static void tell(const char *path, int error, const struct input_report *report)
+{
+	const char *name = shown_name(path);
+
+	if (error)
+		errx(EXIT_FAILED, "%s: %s", name, report->error ? report->error : strerror(-error));
+	if (report->ignored_lines)
+		warnx("%s: %llu %s not of the form of %s text and left out", name,
+		      (unsigned long long)report->ignored_lines,
+		      report->ignored_lines == 1 ? "line is" : "lines are", report->format);
+	if (report->is_cut)
+		warnx("%s: it ends inside a sample, which is left out", name);
+	if (report->shown_event)
+		warnx("%s: it holds several events, only %s is shown (collapse --event-filter "
+		      "takes another)",
+		      name, report->shown_event);
+}
+
+void reading_add(const char *path, const struct input_settings *settings, int which,
+		 struct stack_list *list)
+{
+	_cleanup_(input_report_fini) struct input_report report;
+	int error = input_read(path, settings, which, list, &report);
+
+	tell(path, error, &report);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files that a command reads: opened, recognised, and what is odd about them told on standard
+ * error. What cannot be read ends the program.
+ */
+#ifndef FLAME_CLIENT_READING_H
+#define FLAME_CLIENT_READING_H
+
+#include "client/formats/input.h"
+
+/* Add the stacks of the file at path to list, as values number which. */
+void reading_add(const char *path, const struct input_settings *settings, int which,
+		 struct stack_list *list);
+
+#endif
