@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/utf8.h"
 
 #define ELLIPSIS     "\xe2\x80\xa6"
@@ -18,7 +19,7 @@
  * libiberty expands each back reference of a D name again, so that a name can double its length
  * with every few characters. Names with more of them stay mangled.
  */
-#define D_MAX_BACK_REFERENCES 36
+#define D_MAX_BACK_REFERENCES 28
 
 /* Where libiberty's printer writes to. It is left by longjmp() when there is no more room: the
  * printers that take a callback hold no memory while they call it. */
@@ -142,7 +143,8 @@ static size_t write_clean(char name[DEMANGLE_MAX_OUTPUT], const char *text, size
 	return written + ELLIPSIS_MAX;
 }
 
-size_t demangle_name(char name[DEMANGLE_MAX_OUTPUT], const char *mangled, size_t length)
+/* Returns 0 when mangled is no mangled name. */
+static size_t write_demangled(char name[DEMANGLE_MAX_OUTPUT], const char *mangled, size_t length)
 {
 	char copy[DEMANGLE_MAX_INPUT + 1];
 	struct output output;
@@ -151,23 +153,30 @@ size_t demangle_name(char name[DEMANGLE_MAX_OUTPUT], const char *mangled, size_t
 	const char *at = memchr(mangled, '@', length);
 	size_t stem = at ? (size_t)(at - mangled) : length;
 
-	if (length && mangled[0] == '_' && stem <= DEMANGLE_MAX_INPUT) {
-		memcpy(copy, mangled, stem);
-		copy[stem] = 0;
-		if (demangle_text(copy, &output)) {
-			size_t suffix = length - stem;
-
-			if (suffix >= sizeof(output.text) - output.length)
-				suffix = 0;
-			memcpy(output.text + output.length, mangled + stem, suffix);
-			return write_clean(name, output.text, output.length + suffix);
-		}
-	}
-	return write_clean(name, mangled, length);
+	if (!length || mangled[0] != '_' || stem > DEMANGLE_MAX_INPUT)
+		return 0;
+	memcpy(copy, mangled, stem);
+	copy[stem] = 0;
+	if (!demangle_text(copy, &output))
+		return 0;
+	size_t suffix = length - stem;
+	if (suffix >= sizeof(output.text) - output.length)
+		suffix = 0;
+	memcpy(output.text + output.length, mangled + stem, suffix);
+	return write_clean(name, output.text, output.length + suffix);
 }
 
-int demangle_batch(const char *names, size_t size, char **result, size_t *result_size)
+size_t demangle_name(char name[DEMANGLE_MAX_OUTPUT], const char *mangled, size_t length)
 {
+	size_t written = write_demangled(name, mangled, length);
+
+	return written ? written : write_clean(name, mangled, length);
+}
+
+int demangle_batch(const char *names, size_t size, uint64_t budget_ns, char **result,
+		   size_t *result_size)
+{
+	const uint64_t deadline = clock_read_ns(CLOCK_MONOTONIC) + budget_ns;
 	_cleanup_free_ char *text = NULL;
 	size_t capacity = 0;
 	size_t used = 0;
@@ -178,9 +187,12 @@ int demangle_batch(const char *names, size_t size, char **result, size_t *result
 		return -EINVAL;
 	for (size_t at = 0; at < size;) {
 		size_t length = strlen(names + at);
+		int is_late = clock_read_ns(CLOCK_MONOTONIC) >= deadline;
 
 		text = memory_grow(text, &capacity, used + DEMANGLE_MAX_OUTPUT, 1);
-		used += demangle_name(text + used, names + at, length) + 1;
+		used += is_late ? write_clean(text + used, names + at, length)
+				: demangle_name(text + used, names + at, length);
+		used++;
 		at += length + 1;
 		if (used > DEMANGLE_MAX_RESULT)
 			return -E2BIG;

@@ -24,9 +24,11 @@
 size_t demangle_name(char name[DEMANGLE_MAX_OUTPUT], const char *mangled, size_t length);
 
 /*
- * Demangle names, each terminated by a zero, one behind the other. *result is the same number of
- * names in the same order. Owned (free). Errors: -EINVAL the last one is not terminated, -E2BIG.
+ * Demangle names, each terminated by a zero, one behind the other, for budget_ns: those that are
+ * still to be done then are handed back as they came. *result is the same number of names in the
+ * same order. Owned (free). Errors: -EINVAL the last one is not terminated, -E2BIG.
  */
-must_check int demangle_batch(const char *names, size_t size, char **result, size_t *result_size);
+must_check int demangle_batch(const char *names, size_t size, uint64_t budget_ns, char **result,
+			      size_t *result_size);
 
 #endif

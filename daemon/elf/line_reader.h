@@ -13,7 +13,7 @@
 #include "common/memory.h"
 
 /* Entries of the debug information that one request may visit: seconds of work. */
-#define LINE_READER_MAX_VISITS (UINT32_C(50) << 20)
+#define LINE_READER_MAX_VISITS (UINT32_C(20) << 20)
 
 struct line_files {
 	int file;      /* the ELF file that is mapped */

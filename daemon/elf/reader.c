@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fd_message.h"
 #include "common/log.h"
 #include "daemon/elf/demangle.h"
@@ -16,6 +17,9 @@
 #include "daemon/elf/reader_message.h"
 #include "daemon/elf/sandbox.h"
 #include "daemon/elf/whole_file.h"
+
+/* A fraction of READER_TIMEOUT_MS: a few names that take for ever must not cost all the others. */
+#define DEMANGLE_BUDGET_NS (UINT64_C(2000) * NS_PER_MS)
 
 #define KEPT_BYTES (256 << 10) /* of heap, between requests */
 
@@ -51,7 +55,7 @@ static int demangle(const struct job *job, int *answer)
 	int error = whole_file_read(job->fds[0], DEMANGLE_MAX_BATCH, &names, &size);
 
 	if (!error)
-		error = demangle_batch(names, size, &result, &result_size);
+		error = demangle_batch(names, size, DEMANGLE_BUDGET_NS, &result, &result_size);
 	return error ? error
 		     : image_write_pieces(&(struct image_piece){result, result_size}, 1, answer);
 }

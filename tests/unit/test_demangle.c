@@ -144,15 +144,41 @@ static void test_a_batch_keeps_number_and_order(void **state)
 	size_t size;
 
 	(void)state;
-	assert_int_equal(demangle_batch(names, sizeof(names), &result, &size), 0);
+	assert_int_equal(demangle_batch(names, sizeof(names), UINT64_MAX / 2, &result, &size), 0);
 	assert_int_equal(size, sizeof(expected));
 	assert_memory_equal(result, expected, size);
 
 	free(steal_ptr(&result));
-	assert_int_equal(demangle_batch(names, 0, &result, &size), 0);
+	assert_int_equal(demangle_batch(names, 0, UINT64_MAX / 2, &result, &size), 0);
 	assert_int_equal(size, 0);
-	assert_int_equal(demangle_batch(names, 3, &result, &size), -EINVAL);
-	assert_int_equal(demangle_batch(names, DEMANGLE_MAX_BATCH + 1, &result, &size), -E2BIG);
+	assert_int_equal(demangle_batch(names, 3, UINT64_MAX / 2, &result, &size), -EINVAL);
+	assert_int_equal(
+		demangle_batch(names, DEMANGLE_MAX_BATCH + 1, UINT64_MAX / 2, &result, &size),
+		-E2BIG);
+}
+
+static void test_names_that_take_long_do_not_keep_a_batch(void **state)
+{
+	static const char names[] = "_Z3foov\0main";
+	static char doubling[256];
+	_cleanup_free_ char *result = NULL;
+	size_t used = 0, size;
+
+	(void)state;
+	/* the most back references that are followed, each pair doubles what they stand for */
+	used += (size_t)snprintf(doubling, sizeof(doubling), "_D1fFAiHQdQf");
+	for (int i = 0; i < 13; i++)
+		used += (size_t)snprintf(doubling + used, sizeof(doubling) - used, "HQgQi");
+	used += (size_t)snprintf(doubling + used, sizeof(doubling) - used, "Zv") + 1;
+	assert_int_equal(demangle_batch(doubling, used, UINT64_MAX / 2, &result, &size), 0);
+	assert_memory_equal(result, "f(int[], int[][int[]]", 21);
+	assert_int_equal(size, DEMANGLE_MAX_OUTPUT);
+
+	/* no time at all */
+	free(steal_ptr(&result));
+	assert_int_equal(demangle_batch(names, sizeof(names), 0, &result, &size), 0);
+	assert_int_equal(size, sizeof(names));
+	assert_memory_equal(result, names, sizeof(names));
 }
 
 int main(void)
@@ -162,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_names_give_bounded_output),
 		cmocka_unit_test(test_a_cut_name_ends_in_an_ellipsis),
 		cmocka_unit_test(test_a_batch_keeps_number_and_order),
+		cmocka_unit_test(test_names_that_take_long_do_not_keep_a_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
