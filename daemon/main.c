@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flamed starts here: checks its rights, opens the socket, forks the parent of the elf readers and
- * the core, which both give up every right, and becomes the broker.
+ * flamed starts here: checks its rights, opens the socket, forks the parent of the readers and the
+ * core, which both give up every right, and becomes the broker.
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,6 +20,7 @@
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/spawner.h"
 #include "daemon/core/core.h"
+#include "daemon/fetch/fetch_cache.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
 
@@ -89,14 +90,14 @@ static void run_core(int broker_socket, const struct listener *listener,
 
 /* Fork the core and the parent of the readers, then be the broker. */
 static int run(const struct options *options, const struct privileges_user *user,
-	       const struct listener *listener)
+	       const struct listener *listener, const struct fetch_cache *cache)
 {
 	struct broker_setup setup = {.options = options, .user = user};
 	struct spawner spawner;
 	sigset_t previous;
 	int pair[2], error;
 
-	error = spawner_start(user, &spawner);
+	error = spawner_start(user, cache->path ? cache : NULL, &spawner);
 	if (error)
 		return error;
 	setup.signal_fd = open_signals(&previous);
@@ -122,6 +123,33 @@ static int run(const struct options *options, const struct privileges_user *user
 	return broker_run(&setup);
 }
 
+/* Debug files are fetched only where the environment names servers. Returns what to exit with. */
+static int open_cache(const struct options *options, const struct privileges_user *user,
+		      struct fetch_cache *cache)
+{
+	_cleanup_free_ char *path = NULL;
+	int error;
+
+	if (!options->debuginfod_urls)
+		return 0;
+	error = fetch_cache_open(cache, options->debuginfod_cache, user->uid, user->gid);
+	if (!error) {
+		log_info("missing debug files are fetched from DEBUGINFOD_URLS cache=%s",
+			 cache->path);
+		return 0;
+	}
+	path = fetch_cache_wanted(options->debuginfod_cache);
+	if (error == -EPERM)
+		log_error("fetched debug files need a folder that belongs to %s and that nobody "
+			  "else can write to, nor to those above it; see --debuginfod-cache "
+			  "path=%s",
+			  user->name, path ? path : "/var/tmp");
+	else
+		log_error_errno(error, "cannot use the folder for fetched debug files path=%s",
+				path ? path : "/var/tmp");
+	return error;
+}
+
 static void explain_listen_error(int error, const char *path)
 {
 	if (error == -EADDRINUSE)
@@ -136,6 +164,7 @@ int main(int argc, char **argv)
 {
 	struct privileges_user user;
 	struct listener listener = {.fd = -1};
+	struct fetch_cache cache = {0};
 	struct options options;
 	int error;
 
@@ -163,7 +192,10 @@ int main(int argc, char **argv)
 		explain_listen_error(error, options.socket_path);
 		return 1;
 	}
-	error = run(&options, &user, &listener);
+	error = open_cache(&options, &user, &cache);
+	if (!error)
+		error = run(&options, &user, &listener, &cache);
+	fetch_cache_close(&cache);
 	listener_close(&listener);
 	return error ? 1 : 0;
 }

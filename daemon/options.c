@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -52,6 +53,8 @@ static const struct option_rule rules[] = {
 	 "SIZE", "memory for unwind tables, in the kernel (64M)", 0},
 	{"budget", 'b', OPTION_PERCENT, FIELD(budget_percent), 0, 0, "PERCENT",
 	 "what profiling may cost of a target's CPU time (1)", 0},
+	{"debuginfod-cache", 0, OPTION_TEXT, FIELD(debuginfod_cache), 0, 0, "PATH",
+	 "keep fetched debug files here, when DEBUGINFOD_URLS is set", 0},
 	{"attach-all", 'a', OPTION_FLAG, FIELD(attach_all), 0, 0, NULL,
 	 "profile the whole host from the start", 0},
 	{"allow-unsafe-kernel", 0, OPTION_FLAG, FIELD(allow_unsafe_kernel), 0, 0, NULL,
@@ -146,6 +149,7 @@ int options_read(int argc, char **argv, struct options *options)
 {
 	struct option long_options[ARRAY_SIZE(rules) + 1] = {0};
 	char letters[2 * ARRAY_SIZE(rules) + 1];
+	const char *urls = getenv("DEBUGINFOD_URLS");
 	struct options result = {
 		.socket_path = DEFAULT_SOCKET_PATH,
 		.group = "flame",
@@ -157,6 +161,8 @@ int options_read(int argc, char **argv, struct options *options)
 	};
 	int value;
 
+	if (urls && urls[strspn(urls, " ")])
+		result.debuginfod_urls = urls;
 	describe(long_options, letters);
 	optind = 1;
 	while ((value = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
@@ -197,6 +203,8 @@ void options_print_help(FILE *file)
 		fprintf(file, "%-*s %s\n", HELP_COLUMN, head, rules[i].sentence);
 	}
 	fputs("\nDurations: 500ms 30s 5m 2h. Sizes: 64k 64M 1G.\n\n"
+	      "ENVIRONMENT\n"
+	      "  DEBUGINFOD_URLS      servers to fetch missing debug files from, by build ID\n\n"
 	      "EXAMPLES\n"
 	      "  flamed                                   as root, or by systemd\n"
 	      "  flamed --attach-all --retention 30m      the whole host, half an hour back\n"

@@ -17,8 +17,10 @@
 /* Texts are borrowed (the command line, or constants). */
 struct options {
 	const char *socket_path;
-	const char *user;  /* that core and reader become; NULL: flamed, or nobody */
-	const char *group; /* whose members may do everything */
+	const char *user;             /* that core and reader become; NULL: flamed, or nobody */
+	const char *group;            /* whose members may do everything */
+	const char *debuginfod_urls;  /* of the environment, separated by blanks; NULL: none */
+	const char *debuginfod_cache; /* folder for fetched files; NULL: see fetch_cache.h */
 	uint64_t bucket_ns;
 	uint64_t retention_ns;
 	uint64_t memory_bytes;        /* for the recorded past */
@@ -32,7 +34,7 @@ struct options {
 	int show_version;
 };
 
-/* Read the command line. Errors: -EINVAL, after one line on standard error. */
+/* Read the command line and the environment. Errors: -EINVAL, after one line on standard error. */
 must_check int options_read(int argc, char **argv, struct options *options);
 
 /* Write the help text. */

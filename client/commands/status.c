@@ -111,6 +111,25 @@ static void print_cost(const json_t *status)
 	       number_at(status, "cpu_percent"));
 }
 
+static void print_debuginfod(const json_t *status)
+{
+	const json_t *debuginfod = json_object_get(status, "debuginfod");
+	size_t index;
+	json_t *server;
+
+	if (!json_is_true(json_object_get(debuginfod, "on")))
+		return;
+	printf("%-*sfetched from", LABEL_WIDTH, "debug files");
+	json_array_foreach(json_object_get(debuginfod, "servers"), index, server)
+	{
+		_cleanup_free_ char *text = text_copy_printable(
+			json_is_string(server) ? json_string_value(server) : "?");
+
+		printf(" %s", text);
+	}
+	putchar('\n');
+}
+
 static void print_samples(const json_t *status)
 {
 	const json_t *samples = json_object_get(status, "samples");
@@ -170,8 +189,8 @@ static void print_problems(const json_t *status)
 static int run(struct client *client, int operand_count, char **operands)
 {
 	static void (*const sections[])(const json_t *status) = {
-		print_daemon,  print_sampling, print_past,     print_cost,
-		print_samples, print_problems, print_counters,
+		print_daemon,     print_sampling, print_past,     print_cost,
+		print_debuginfod, print_samples,  print_problems, print_counters,
 	};
 
 	if (operand_count)

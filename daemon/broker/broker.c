@@ -24,6 +24,7 @@
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/programs.h"
 #include "daemon/broker/spawner.h"
+#include "daemon/options.h"
 
 /* How long the core may take to end after SIGTERM. */
 #define CORE_GRACE_MS 500
@@ -74,14 +75,17 @@ static int on_start_reader(struct broker *broker, const struct broker_request *r
 			   struct handed *handed)
 {
 	(void)request;
-	return hand_out(spawner_request(broker->setup->spawner, handed->fds), handed);
+	return hand_out(spawner_request(broker->setup->spawner, SPAWN_READER, handed->fds), handed);
 }
 
-static int on_announce(struct broker *broker, const struct broker_request *request,
-		       struct handed *handed)
+static int on_start_fetcher(struct broker *broker, const struct broker_request *request,
+			    struct handed *handed)
 {
-	(void)handed;
-	return programs_announce(broker->programs, request->pid);
+	(void)request;
+	if (!broker->setup->options->debuginfod_urls)
+		return -EOPNOTSUPP;
+	return hand_out(spawner_request(broker->setup->spawner, SPAWN_FETCHER, handed->fds),
+			handed);
 }
 
 static int on_add_shards(struct broker *broker, const struct broker_request *request,
@@ -135,9 +139,9 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 	[BROKER_OPEN_IN_ROOT] = on_open_in_root,
 	[BROKER_OPEN_PROC] = on_open_proc,
 	[BROKER_OPEN_KALLSYMS] = on_open_kallsyms,
-	[BROKER_ANNOUNCE] = on_announce,
 	[BROKER_ADD_SHARDS] = on_add_shards,
 	[BROKER_START_READER] = on_start_reader,
+	[BROKER_START_FETCHER] = on_start_fetcher,
 };
 
 /* Answer one request. Errors: -EPIPE when the core is gone; what sending gave. */
@@ -188,7 +192,7 @@ static int reap(const struct broker *broker)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		const char *name = pid == broker->setup->core_pid       ? "core"
-				   : pid == broker->setup->spawner->pid ? "elf reader's parent"
+				   : pid == broker->setup->spawner->pid ? "parent of the readers"
 									: NULL;
 
 		if (!name)

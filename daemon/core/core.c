@@ -15,6 +15,7 @@
 #include "daemon/core/broker_client.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/control_socket.h"
+#include "daemon/core/fetch_client.h"
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/pipeline.h"
@@ -35,6 +36,7 @@ struct core {
 	struct event *ticks;
 	struct broker_client *broker;
 	struct reader_client *reader;
+	struct fetch_client *fetch;
 	struct sampler *sampler;
 	int sampler_fds[BROKER_FD_COUNT]; /* the sampler's */
 	struct stack_table *stacks;
@@ -130,13 +132,15 @@ static int build(struct core *core, int broker_fd)
 
 	core->broker = broker_client_new(core->base, broker_fd, on_broker_lost, core);
 	core->reader = reader_client_new(core->base, core->broker);
+	core->fetch = fetch_client_new(core->base, core->broker, &core->pipeline.counters,
+				       options->debuginfod_urls);
 	core->stacks = stack_table_new();
 	core->processes = process_table_new();
 	core->cgroups = cgroup_table_new();
 	core->history =
 		bucket_ring_new(options->bucket_ns, options->retention_ns, options->memory_bytes,
 				core->stacks, core->processes, clock_boot_ns());
-	core->modules = module_table_new(core->broker, core->reader);
+	core->modules = module_table_new(core->broker, core->reader, core->fetch);
 	error = unwind_tables_open(core->sampler_fds, options->unwind_memory_bytes, core->broker,
 				   core->modules, &core->unwind_tables);
 	if (error)
@@ -178,6 +182,7 @@ static void serve(struct core *core, int listen_fd, const struct broker_hello *h
 		.pipeline = &core->pipeline,
 		.modules = core->modules,
 		.reader = core->reader,
+		.fetch = core->fetch,
 		.options = core->options,
 		.usage = &core->usage,
 		.started_ns = clock_boot_ns(),
@@ -229,10 +234,11 @@ static void run(struct core *core)
 	event_base_dispatch(core->base);
 }
 
-/* The clients of broker and reader go first: they cancel what others wait for. */
+/* The clients of broker, reader and fetcher go first: they cancel what others wait for. */
 static void tear_down(struct core *core)
 {
 	control_socket_free(core->control);
+	fetch_client_free(core->fetch);
 	reader_client_free(core->reader);
 	broker_client_free(core->broker);
 	requests_free(core->requests);

@@ -17,7 +17,11 @@
 	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")              \
 	X(FORKS, "processes.forked", "children of followed processes")                  \
 	X(EXECS, "processes.executed", "programs started by profiled processes")        \
-	X(EXITS, "processes.exited", "profiled processes that ended")
+	X(EXITS, "processes.exited", "profiled processes that ended")                   \
+	X(FETCHES_ASKED, "debuginfod.asked", "debug files that servers were asked for") \
+	X(FETCHES_FOUND, "debuginfod.found", "fetched debug files that gave names")     \
+	X(FETCHES_MISSING, "debuginfod.missing", "debug files that no server has")      \
+	X(FETCHES_FAILED, "debuginfod.failed", "fetches without answer, or a wrong one")
 
 enum core_counter {
 #define X(name, text, sentence) COUNTER_##name,

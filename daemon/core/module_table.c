@@ -3,7 +3,8 @@
  * The way of a module: announced -> the broker opens it -> the reader makes an image -> unless that
  * has a full symbol table, each place where its debug file may be is tried in turn (by build ID,
  * then by the name in .gnu_debuglink), first under the root of the process that mapped it, then
- * under ours; the reader refuses a debug file that does not belong to the module.
+ * under ours, and at last debuginfod servers are asked; the reader refuses a debug file that does
+ * not belong to the module.
  */
 #include "daemon/core/module_table.h"
 
@@ -15,6 +16,7 @@
 #include "common/log.h"
 #include "common/utf8.h"
 #include "daemon/core/broker_client.h"
+#include "daemon/core/fetch_client.h"
 #include "daemon/core/reader_client.h"
 
 #define DEBUG_ROOT "/usr/lib/debug"
@@ -37,6 +39,7 @@ struct visit {
 struct module_table {
 	struct broker_client *broker;
 	struct reader_client *reader;
+	struct fetch_client *fetch;
 	struct module *modules[MODULE_LAST_FILE + 1];
 	uint32_t next_jit;
 	void (*on_image)(void *context, const struct module *module);
@@ -46,12 +49,14 @@ struct module_table {
 
 static void start_vdso(struct module_table *table);
 
-struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader)
+struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader,
+				      struct fetch_client *fetch)
 {
 	struct module_table *table = memory_new(sizeof(*table));
 
 	table->broker = broker;
 	table->reader = reader;
+	table->fetch = fetch;
 	table->next_jit = MODULE_LAST_FILE;
 	start_vdso(table);
 	return table;
@@ -64,8 +69,6 @@ static void free_module(struct module *module)
 	module_image_close(&module->image);
 	if (module->fd >= 0)
 		close(module->fd);
-	if (module->debug_fd >= 0)
-		close(module->debug_fd);
 	free(module->path);
 	free(module);
 }
@@ -146,7 +149,64 @@ static int take_image(struct visit *visit, int fd)
 	return module_table_set_image(visit->table, visit->module, fd);
 }
 
-/* ---- The debug file ---- */
+/* Read the module again, with debug_fd beside it. Takes debug_fd. */
+static void read_with_debug_file(struct visit *visit, int debug_fd, reader_done *done)
+{
+	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3), debug_fd};
+
+	if (fds[0] < 0) {
+		close(debug_fd);
+		settle(visit, MODULE_READY, 0);
+		return;
+	}
+	reader_client_send(visit->table->reader, READER_MODULE, READER_WANT_ROWS, fds, 2, done,
+			   visit);
+}
+
+/* ---- The debug file from a server ---- */
+
+static void on_fetched_read(void *context, int error, int fd)
+{
+	struct visit *visit = context;
+	struct module *module = visit->module;
+
+	if (was_cancelled(visit, error))
+		return;
+	int has_symbols = error == 0 && take_image(visit, fd) == 0 &&
+			  module->image.header->flags & MODULE_HAS_DEBUG_FILE;
+	fetch_client_judge(visit->table->fetch, has_symbols);
+	settle(visit, MODULE_READY, 0);
+}
+
+static void on_fetched(void *context, int error, int fd)
+{
+	struct visit *visit = context;
+
+	if (was_cancelled(visit, error))
+		return;
+	if (error)
+		settle(visit, MODULE_READY, 0);
+	else
+		read_with_debug_file(visit, fd, on_fetched_read);
+}
+
+/* Every place on this machine was tried. Whoever waits for names goes on without these. */
+static void ask_servers(struct visit *visit)
+{
+	struct module *module = visit->module;
+	const struct module_image_header *header = module->image.header;
+
+	if (fetch_client_send(visit->table->fetch, header->build_id, header->build_id_length,
+			      on_fetched, visit)) {
+		settle(visit, MODULE_READY, 0);
+		return;
+	}
+	module->state = MODULE_FETCHING;
+	if (visit->table->on_settled)
+		visit->table->on_settled(visit->table->context, module);
+}
+
+/* ---- The debug file on this machine ---- */
 
 static void try_next_candidate(struct visit *visit);
 
@@ -157,30 +217,10 @@ static void on_debug_read(void *context, int error, int fd)
 	if (was_cancelled(visit, error))
 		return;
 	if (error == 0 && take_image(visit, fd) == 0 &&
-	    visit->module->image.header->flags & MODULE_HAS_SYMTAB) {
+	    visit->module->image.header->flags & MODULE_HAS_SYMTAB)
 		settle(visit, MODULE_READY, 0);
-		return;
-	}
-	close(visit->module->debug_fd);
-	visit->module->debug_fd = -1;
-	try_next_candidate(visit);
-}
-
-static void read_with_debug_file(struct visit *visit, int debug_fd)
-{
-	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3),
-		      fcntl(debug_fd, F_DUPFD_CLOEXEC, 3)};
-
-	if (fds[0] < 0 || fds[1] < 0) {
-		if (fds[0] >= 0)
-			close(fds[0]);
-		close(debug_fd);
-		settle(visit, MODULE_READY, 0);
-		return;
-	}
-	visit->module->debug_fd = debug_fd;
-	reader_client_send(visit->table->reader, READER_MODULE, READER_WANT_ROWS, fds, 2,
-			   on_debug_read, visit);
+	else
+		try_next_candidate(visit);
 }
 
 /* The path was not there for the process: a machine's own debug files serve as well. */
@@ -201,7 +241,7 @@ static void on_debug_opened(void *context, int error, const int *fds, size_t fd_
 	if (fd < 0)
 		fd = open_under_own_root(visit->candidates[visit->next_candidate - 1]);
 	if (fd >= 0)
-		read_with_debug_file(visit, fd);
+		read_with_debug_file(visit, fd, on_debug_read);
 	else
 		try_next_candidate(visit);
 }
@@ -223,7 +263,7 @@ static void try_next_candidate(struct visit *visit)
 		broker_client_send(visit->table->broker, &request, on_debug_opened, visit);
 		return;
 	}
-	settle(visit, MODULE_READY, 0);
+	ask_servers(visit);
 }
 
 static void list_candidates(struct visit *visit)
@@ -307,7 +347,6 @@ static struct visit *new_module(struct module_table *table, uint32_t number, con
 
 	module->number = number;
 	module->fd = -1;
-	module->debug_fd = -1;
 	module->path = memory_new(capacity);
 	utf8_clean(module->path, capacity, path, path_length);
 	const char *slash = strrchr(module->path, '/');
@@ -372,7 +411,6 @@ struct module *module_table_new_jit(struct module_table *table)
 		module->is_jit = 1;
 		module->state = MODULE_READY;
 		module->fd = -1;
-		module->debug_fd = -1;
 		module->path = memory_format("[jit]");
 		module->name = module->path;
 		table->modules[number] = module;
@@ -394,7 +432,7 @@ struct module *module_table_find(const struct module_table *table, uint32_t numb
 
 int module_is_pending(const struct module *module)
 {
-	return module->state != MODULE_READY && module->state != MODULE_UNREADABLE;
+	return module->state < MODULE_FETCHING;
 }
 
 uint32_t module_table_count(const struct module_table *table, uint32_t *unreadable)

@@ -2,8 +2,8 @@
 /*
  * Modules: the files that frames point into, by the number the kernel programs gave them. Each is
  * opened once, by the broker, when it is first announced, and read once, by the elf reader; if it
- * has no symbol table of its own its separate debug file is looked for. What was read stays when
- * the process, or the file, is gone.
+ * has no symbol table of its own its separate debug file is looked for, at last on servers (which
+ * nobody waits for). What was read stays when the process, or the file, is gone.
  */
 #ifndef FLAME_DAEMON_CORE_MODULE_TABLE_H
 #define FLAME_DAEMON_CORE_MODULE_TABLE_H
@@ -19,6 +19,7 @@ enum module_state {
 	MODULE_OPENING,
 	MODULE_READING,
 	MODULE_SEEKING_DEBUG, /* usable; its debug file may add names */
+	MODULE_FETCHING,      /* as good as ready; a server may yet know more */
 	MODULE_READY,
 	MODULE_UNREADABLE, /* frames show as name+0x… */
 };
@@ -34,16 +35,17 @@ struct module {
 	char *path;                /* as the kernel saw it; "" when not known */
 	const char *name;          /* base name, printable; borrowed from path */
 	int fd;                    /* the file, -1 when it could not be opened */
-	int debug_fd;              /* its separate debug file, -1: there is none */
 	struct module_image image; /* all zero until there is one */
 };
 
 struct broker_client;
+struct fetch_client;
 struct module_table;
 struct reader_client;
 
 /* The clients are borrowed for the table's life. */
-struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader);
+struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader,
+				      struct fetch_client *fetch);
 void module_table_free(struct module_table *table);
 DEFINE_CLEANUP(module_table_free, struct module_table)
 

@@ -116,12 +116,12 @@ static void on_started(void *context, int error, const int *fds, size_t fd_count
 {
 	struct reader_client *client = context;
 
+	if (error == -ECANCELED)
+		return; /* the client is gone already */
 	client->is_starting = 0;
 	if (error || fd_count != 1) {
 		for (size_t i = 0; i < fd_count; i++)
 			close(fds[i]);
-		if (error == -ECANCELED)
-			return;
 		log_error_errno(error ? error : -EPROTO, "No elf reader could be started");
 		set_timer(client, RETRY_MS);
 		return;

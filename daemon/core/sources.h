@@ -10,6 +10,7 @@
 
 #include "daemon/core/question.h"
 
+struct fetch_client;
 struct module_table;
 struct options;
 struct pipeline;
@@ -22,6 +23,7 @@ struct sources {
 	struct pipeline *pipeline;
 	struct module_table *modules;
 	struct reader_client *reader;
+	struct fetch_client *fetch;
 	const struct options *options;
 	const struct self_usage *usage;
 	uint64_t started_ns; /* boot time */

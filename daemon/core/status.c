@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/core/fetch_client.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/reader_client.h"
@@ -94,6 +95,12 @@ static json_t *counters(const struct sources *sources)
 	return all;
 }
 
+static json_t *debuginfod(const struct sources *sources)
+{
+	return json_pack("{s:b, s:o}", "on", sources->options->debuginfod_urls != NULL, "servers",
+			 fetch_client_servers(sources->fetch));
+}
+
 static json_t *problems(const struct sources *sources, const struct pipeline_ledger *ledger)
 {
 	json_t *all = json_array();
@@ -119,7 +126,7 @@ json_t *status_to_json(const struct sources *sources)
 
 	pipeline_read_ledger(sources->pipeline, &ledger);
 	return json_pack(
-		"{s:s, s:f, s:I, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:f, s:I, s:o, s:o}",
+		"{s:s, s:f, s:I, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:f, s:I, s:o, s:o, s:o}",
 		"version", FLAME_VERSION, "uptime_seconds",
 		round_to((double)(clock_boot_ns() - sources->started_ns) / (double)NS_PER_SECOND,
 			 0.001),
@@ -130,6 +137,7 @@ json_t *status_to_json(const struct sources *sources)
 		(json_int_t)(bucket_ring_retention_ns(history) / NS_PER_MS), "memory",
 		memory(sources), "cpu_percent",
 		round_to(self_usage_cpu_percent(sources->usage), 0.001), "targets",
-		(json_int_t)target_table_count(sources->question.targets), "counters",
-		counters(sources), "problems", problems(sources, &ledger));
+		(json_int_t)target_table_count(sources->question.targets), "debuginfod",
+		debuginfod(sources), "counters", counters(sources), "problems",
+		problems(sources, &ledger));
 }

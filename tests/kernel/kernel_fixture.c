@@ -28,6 +28,7 @@
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/spawner.h"
 #include "daemon/elf/reader.h"
+#include "daemon/fetch/fetcher.h"
 
 /* In place of the elf reader: echoes one byte, so that a test sees that it lives and as whom. */
 int reader_main(int fd)
@@ -43,6 +44,14 @@ int reader_main(int fd)
 	return 0;
 }
 
+/* Nothing is fetched here. */
+int fetcher_main(int socket, const struct fetch_cache *cache)
+{
+	(void)socket;
+	(void)cache;
+	return 1;
+}
+
 static void run_broker(int core_socket, const struct options *options)
 {
 	struct privileges_user user;
@@ -52,7 +61,7 @@ static void run_broker(int core_socket, const struct options *options)
 		.options = options, .user = &user, .spawner = &spawner, .core_socket = core_socket};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (privileges_find_user(NULL, &user) || spawner_start(&user, &spawner))
+	if (privileges_find_user(NULL, &user) || spawner_start(&user, NULL, &spawner))
 		_exit(1);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

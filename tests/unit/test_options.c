@@ -55,11 +55,12 @@ static void test_each_option_sets_its_field(void **state)
 			(char[]){"0.5"},
 			(char[]){"-av"},
 			(char[]){"--unwind-memory=32M"},
+			(char[]){"--debuginfod-cache=/var/cache/x"},
 			NULL};
 	struct options options;
 
 	(void)state;
-	assert_int_equal(read_quietly(11, argv, &options), 0);
+	assert_int_equal(read_quietly(12, argv, &options), 0);
 	assert_string_equal(options.socket_path, "/tmp/s");
 	assert_int_equal(options.retention_ns, 1800000000000);
 	assert_int_equal(options.bucket_ns, 500000000);
@@ -68,6 +69,30 @@ static void test_each_option_sets_its_field(void **state)
 	assert_true(options.budget_percent > 0.49 && options.budget_percent < 0.51);
 	assert_int_equal(options.attach_all, 1);
 	assert_int_equal(options.verbose, 1);
+	assert_string_equal(options.debuginfod_cache, "/var/cache/x");
+}
+
+static void test_servers_of_debug_files_come_from_the_environment(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *urls;
+	} cases[] = {{NULL, NULL}, {"", NULL}, {"  ", NULL}, {"http://one two", "http://one two"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *argv[] = {program, NULL};
+		struct options options;
+
+		unsetenv("DEBUGINFOD_URLS");
+		if (cases[i].text)
+			setenv("DEBUGINFOD_URLS", cases[i].text, 1);
+		assert_int_equal(read_quietly(1, argv, &options), 0);
+		if (cases[i].urls)
+			assert_string_equal(options.debuginfod_urls, cases[i].urls);
+		else
+			assert_null(options.debuginfod_urls);
+	}
 }
 
 static void test_nonsense_is_refused_and_changes_nothing(void **state)
@@ -111,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_those_of_the_manual),
 		cmocka_unit_test(test_each_option_sets_its_field),
+		cmocka_unit_test(test_servers_of_debug_files_come_from_the_environment),
 		cmocka_unit_test(test_nonsense_is_refused_and_changes_nothing),
 		cmocka_unit_test(test_the_help_names_every_option_but_the_hidden),
 	};
