@@ -161,6 +161,20 @@ static void test_the_compressed_symbol_table_is_read(void **state)
 	module_image_close(&image);
 }
 
+static void test_a_library_that_keeps_an_old_version(void **state)
+{
+	static const char *const present[] = {"renamed", "getpid@plt", NULL};
+	static const char *const absent[] = {"name_of_the_old_version", "implementation", NULL};
+	struct module_image image = {0};
+
+	(void)state;
+	read_sample("libelf_sample.so", NULL, &image);
+	assert_names(&image, present, absent);
+	/* it can be run, yet a library is what it is */
+	assert_int_equal(image.header->flags, 0);
+	module_image_close(&image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +183,7 @@ int main(void)
 		cmocka_unit_test(test_a_debug_file_gives_the_same_names_as_the_whole_program),
 		cmocka_unit_test(test_a_debug_file_is_used_only_when_it_belongs_to_the_program),
 		cmocka_unit_test(test_the_name_of_the_debug_file_is_told),
+		cmocka_unit_test(test_a_library_that_keeps_an_old_version),
 		cmocka_unit_test(test_the_compressed_symbol_table_is_read),
 	};
 
