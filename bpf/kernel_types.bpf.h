@@ -179,4 +179,9 @@ struct task_struct {
 	char comm[16];
 } kernel_type;
 
+struct bpf_iter__task_vma {
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+} kernel_type;
+
 #endif

@@ -201,16 +201,20 @@ static __always_inline void module_key_read(struct module_key *key, struct inode
 	}
 }
 
-/* Fill scratch->found from a struct vm_area_struct; 0, or why it is no mapping of code at pc. */
-__weak __noinline int mapping_read(__u32 slot, __u64 pc, __u64 address)
+/*
+ * Fill scratch->found from the struct vm_area_struct in scratch->entry; 0, or why it is no mapping of
+ * code at pc.
+ */
+__weak __noinline int mapping_read(__u32 slot, __u64 pc)
 {
 	struct scratch *scratch = scratch_get(slot);
-	struct vm_area_struct *vma = (struct vm_area_struct *)address;
+	struct vm_area_struct *vma;
 	struct file *file;
 	__u32 *known;
 
 	if (!scratch)
 		return MAPPING_BROKEN;
+	vma = (struct vm_area_struct *)scratch->entry;
 
 	struct mapping *found = &scratch->found;
 	struct mm_struct *mm = (struct mm_struct *)scratch->mm;
@@ -266,7 +270,7 @@ static __always_inline int mapping_descend(__u32 slot, struct scratch *scratch, 
 		if (!step) {
 			if (!scratch->entry)
 				return MAPPING_UNMAPPED;
-			return mapping_read(slot, pc, scratch->entry);
+			return mapping_read(slot, pc);
 		}
 		if (step == TREE_DEAD) {
 			count(KERNEL_COUNTER_MAPPING_DEAD);

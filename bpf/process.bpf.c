@@ -130,6 +130,24 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Run on request for each mapping of a process: announces its files before they are sampled. */
+SEC("iter/task_vma")
+int on_mapping(struct bpf_iter__task_vma *context)
+{
+	struct task_struct *task = context->task;
+	struct vm_area_struct *vma = context->vma;
+	struct scratch *scratch = scratch_get(SCRATCH_ASKED);
+
+	if (!task || !vma || !scratch)
+		return 0;
+	scratch->mm = (__u64)task->mm;
+	scratch->pid = (__u32)task->tgid;
+	scratch->start_time_ns = task->group_leader->start_boottime;
+	scratch->entry = (__u64)vma;
+	mapping_read(SCRATCH_ASKED, vma->vm_start);
+	return 0;
+}
+
 /* The process is gone for good: nothing more of it will be sampled, its pid may be used again. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)

@@ -15,7 +15,7 @@
 #define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
 #define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
 
-enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_EXEC, SCRATCH_EXIT, SCRATCH_COUNT };
+enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_EXEC, SCRATCH_EXIT, SCRATCH_ASKED, SCRATCH_COUNT };
 
 /* An executable mapping of the process at hand: file offset = pc - start + offset. */
 struct mapping {

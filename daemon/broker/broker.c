@@ -88,6 +88,13 @@ static int on_start_fetcher(struct broker *broker, const struct broker_request *
 			handed);
 }
 
+static int on_announce(struct broker *broker, const struct broker_request *request,
+		       struct handed *handed)
+{
+	(void)handed;
+	return programs_announce(broker->programs, request->pid);
+}
+
 static int on_add_shards(struct broker *broker, const struct broker_request *request,
 			 struct handed *handed)
 {
@@ -139,6 +146,7 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 	[BROKER_OPEN_IN_ROOT] = on_open_in_root,
 	[BROKER_OPEN_PROC] = on_open_proc,
 	[BROKER_OPEN_KALLSYMS] = on_open_kallsyms,
+	[BROKER_ANNOUNCE] = on_announce,
 	[BROKER_ADD_SHARDS] = on_add_shards,
 	[BROKER_START_READER] = on_start_reader,
 	[BROKER_START_FETCHER] = on_start_fetcher,

@@ -22,6 +22,7 @@ enum broker_request_type {
 	BROKER_OPEN_IN_ROOT, /* pid, start_time_ns, path -> regular file under that process's root */
 	BROKER_OPEN_PROC, /* pid, start_time_ns (0: do not compare), value: enum broker_proc_file */
 	BROKER_OPEN_KALLSYMS,
+	BROKER_ANNOUNCE,      /* pid: send a RECORD_MODULE for each file that it runs code of */
 	BROKER_ADD_SHARDS,    /* value: how many more maps for unwind rows -> their descriptors */
 	BROKER_START_READER,  /* -> one end of a socket pair to a new elf reader */
 	BROKER_START_FETCHER, /* -> the same to a new fetcher; -EOPNOTSUPP: nothing is fetched */

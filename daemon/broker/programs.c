@@ -59,6 +59,7 @@ int programs_open(int cpu_count, struct programs **result)
 	/* Older kernels have no such moment; what is sampled in exec then lacks its user stack. */
 	if (libbpf_find_vmlinux_btf_id("sched_prepare_exec", BPF_TRACE_RAW_TP) < 0)
 		bpf_program__set_autoload(programs->skeleton->progs.on_prepare_exec, false);
+	bpf_program__set_autoattach(programs->skeleton->progs.on_mapping, false);
 	if (!error)
 		error = flame_bpf__load(programs->skeleton);
 	if (!error)
@@ -134,4 +135,24 @@ int programs_add_shards(struct programs *programs, uint32_t count, int *fds)
 	}
 	programs->shard_count += count;
 	return 0;
+}
+
+static void destroy_link(struct bpf_link **link)
+{
+	bpf_link__destroy(*link);
+}
+
+int programs_announce(const struct programs *programs, uint32_t pid)
+{
+	union bpf_iter_link_info of = {.task = {.pid = pid}};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &of, .link_info_len = sizeof(of));
+	_cleanup_(destroy_link) struct bpf_link *link =
+		bpf_program__attach_iter(programs->skeleton->progs.on_mapping, &options);
+	_cleanup_close_ int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
+	char unused;
+
+	if (fd < 0)
+		return fd;
+	/* Reading runs the program; it writes nothing. */
+	return read(fd, &unused, sizeof(unused)) < 0 ? -errno : 0;
 }

@@ -33,6 +33,12 @@ void programs_get_fds(const struct programs *programs, int *fds);
  */
 must_check int programs_add_shards(struct programs *programs, uint32_t count, int *fds);
 
+/*
+ * Announce the files that process pid has mapped as code, as if they had been sampled. Errors: as
+ * bpf(2); kernels before 6.1 cannot.
+ */
+must_check int programs_announce(const struct programs *programs, uint32_t pid);
+
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);
 

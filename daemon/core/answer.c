@@ -253,13 +253,17 @@ struct translation {
 	uint32_t *nodes;
 	uint32_t *threads;
 	uint32_t *processes;
-	struct hashmap frames; /* by address, into named */
+	struct hashmap index; /* by address, into named */
 	struct named {
 		uint64_t address;
-		uint32_t frame;
+		uint32_t first; /* in frames */
+		uint32_t count;
 	} * named;
 	size_t named_count;
 	size_t named_capacity;
+	uint32_t *frames; /* of the profile */
+	uint32_t frame_count;
+	size_t frame_capacity;
 };
 
 static uint32_t *new_map(uint32_t count)
@@ -270,36 +274,60 @@ static uint32_t *new_map(uint32_t count)
 	return map;
 }
 
-static uint32_t name_frame(struct translation *translation, uint64_t address)
+static uint32_t name_frame(struct translation *translation, uint64_t address, uint32_t level)
 {
 	struct profile *profile = translation->answer->profile;
 	struct symbol_name name;
 
-	symbolizer_name(translation->answer->sources.symbolizer, address, &name);
+	symbolizer_name(translation->answer->sources.symbolizer, address, level,
+			translation->answer->question.want, &name);
 	struct profile_frame frame = {
 		.name = profile_string(profile, name.name),
 		.module = profile_string(profile, name.module),
+		.file = profile_string(profile, name.file),
+		.line = name.line,
 		.kind = name.kind,
 	};
 	return profile_add_frame(profile, &frame);
 }
 
-static uint32_t translate_frame(struct translation *translation, uint64_t address)
+/* The frames of an address, outermost first; each address is named once. */
+static const struct named *translate_address(struct translation *translation, uint64_t address)
 {
 	uint32_t hash = hash_u64(address);
 	struct hashmap_cursor cursor;
 
-	for (uint32_t i = hashmap_first(&translation->frames, hash, &cursor); i != HASHMAP_NONE;
-	     i = hashmap_next(&translation->frames, &cursor))
+	for (uint32_t i = hashmap_first(&translation->index, hash, &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(&translation->index, &cursor))
 		if (translation->named[i].address == address)
-			return translation->named[i].frame;
-	uint32_t frame = name_frame(translation, address);
+			return &translation->named[i];
+	struct named named = {
+		.address = address,
+		.first = translation->frame_count,
+		.count = symbolizer_depth(translation->answer->sources.symbolizer, address,
+					  translation->answer->question.want),
+	};
+	translation->frames = memory_grow(translation->frames, &translation->frame_capacity,
+					  (size_t)named.first + named.count, sizeof(uint32_t));
+	for (uint32_t level = 0; level < named.count; level++)
+		translation->frames[translation->frame_count++] =
+			name_frame(translation, address, level);
 	size_t number = translation->named_count++;
 	translation->named = memory_grow(translation->named, &translation->named_capacity,
 					 number + 1, sizeof(*translation->named));
-	translation->named[number] = (struct named){address, frame};
-	hashmap_add(&translation->frames, hash, (uint32_t)number);
-	return frame;
+	translation->named[number] = named;
+	hashmap_add(&translation->index, hash, (uint32_t)number);
+	return &translation->named[number];
+}
+
+static uint32_t add_nodes(struct translation *translation, uint32_t parent, uint64_t address)
+{
+	const struct named *named = translate_address(translation, address);
+
+	for (uint32_t i = 0; i < named->count; i++)
+		parent = profile_add_node(translation->answer->profile, parent,
+					  translation->frames[named->first + i]);
+	return parent;
 }
 
 /* The profile's node for a stack: climb to the first known ancestor, then come down again. */
@@ -320,8 +348,7 @@ static uint32_t translate_stack(struct translation *translation, uint32_t stack)
 		uint64_t address = stack_table_address(stacks, path[--depth]);
 
 		if (wants_frame(&translation->answer->question, address))
-			node = profile_add_node(translation->answer->profile, node,
-						translate_frame(translation, address));
+			node = add_nodes(translation, node, address);
 		/* One more, so that "no node" (a stack without wanted frames) is 0. */
 		translation->nodes[path[depth]] = node + 1;
 	}
@@ -383,8 +410,9 @@ static void fill_profile(struct answer *answer)
 		profile_add_slice_row(answer->profile, slice->slice, row_map[slice->row],
 				      (double)slice->weight);
 	}
-	hashmap_fini(&translation.frames);
+	hashmap_fini(&translation.index);
 	free(translation.named);
+	free(translation.frames);
 }
 
 static void on_named(void *context)
@@ -468,8 +496,8 @@ struct answer *answer_start(const struct question_sources *sources, const struct
 	answer->profile = profile_new();
 	describe_window(answer, question, &covered, &totals);
 	uint64_t *addresses = collect_addresses(answer, &count);
-	struct symbolizer_wait *wait =
-		symbolizer_prepare(sources->symbolizer, addresses, count, on_named, answer);
+	struct symbolizer_wait *wait = symbolizer_prepare(sources->symbolizer, addresses, count,
+							  question->want, on_named, answer);
 	if (!wait)
 		return NULL; /* answered, and gone */
 	answer->wait = wait;

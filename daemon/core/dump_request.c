@@ -13,6 +13,7 @@
 #include "daemon/core/pipeline.h"
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
+#include "daemon/core/symbolizer.h"
 
 struct pending_dump {
 	struct request *request;
@@ -158,6 +159,8 @@ void handle_dump(struct request *request, void *context)
 		.tid = (uint32_t)request_integer(request, "tid"),
 		.kernel_frames = handler_may_do_all(request) && request_boolean(request, "kernel"),
 		.user_frames = request_boolean(request, "user"),
+		.want = (request_boolean(request, "lines") ? SYMBOLIZER_LINES : 0) |
+			(request_boolean(request, "inline") ? SYMBOLIZER_INLINED : 0),
 		.slices = request_boolean(request, "slices"),
 		.owner_uid = handler_may_do_all(request) ? TARGET_PRIVILEGED
 							 : request_peer(request)->uid,

@@ -69,6 +69,8 @@ static void free_module(struct module *module)
 	module_image_close(&module->image);
 	if (module->fd >= 0)
 		close(module->fd);
+	if (module->debug_fd >= 0)
+		close(module->debug_fd);
 	free(module->path);
 	free(module);
 }
@@ -149,18 +151,29 @@ static int take_image(struct visit *visit, int fd)
 	return module_table_set_image(visit->table, visit->module, fd);
 }
 
-/* Read the module again, with debug_fd beside it. Takes debug_fd. */
+/* Read the module again, with debug_fd beside it, which becomes the module's. Takes debug_fd. */
 static void read_with_debug_file(struct visit *visit, int debug_fd, reader_done *done)
 {
-	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3), debug_fd};
+	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3),
+		      fcntl(debug_fd, F_DUPFD_CLOEXEC, 3)};
 
-	if (fds[0] < 0) {
+	if (fds[0] < 0 || fds[1] < 0) {
+		if (fds[0] >= 0)
+			close(fds[0]);
 		close(debug_fd);
 		settle(visit, MODULE_READY, 0);
 		return;
 	}
+	visit->module->debug_fd = debug_fd;
 	reader_client_send(visit->table->reader, READER_MODULE, READER_WANT_ROWS, fds, 2, done,
 			   visit);
+}
+
+/* It is not the module's after all, or adds nothing. */
+static void drop_debug_file(struct module *module)
+{
+	close(module->debug_fd);
+	module->debug_fd = -1;
 }
 
 /* ---- The debug file from a server ---- */
@@ -174,6 +187,8 @@ static void on_fetched_read(void *context, int error, int fd)
 		return;
 	int has_symbols = error == 0 && take_image(visit, fd) == 0 &&
 			  module->image.header->flags & MODULE_HAS_DEBUG_FILE;
+	if (!has_symbols)
+		drop_debug_file(module);
 	fetch_client_judge(visit->table->fetch, has_symbols);
 	settle(visit, MODULE_READY, 0);
 }
@@ -217,10 +232,12 @@ static void on_debug_read(void *context, int error, int fd)
 	if (was_cancelled(visit, error))
 		return;
 	if (error == 0 && take_image(visit, fd) == 0 &&
-	    visit->module->image.header->flags & MODULE_HAS_SYMTAB)
+	    visit->module->image.header->flags & MODULE_HAS_SYMTAB) {
 		settle(visit, MODULE_READY, 0);
-	else
-		try_next_candidate(visit);
+		return;
+	}
+	drop_debug_file(visit->module);
+	try_next_candidate(visit);
 }
 
 /* The path was not there for the process: a machine's own debug files serve as well. */
@@ -347,6 +364,7 @@ static struct visit *new_module(struct module_table *table, uint32_t number, con
 
 	module->number = number;
 	module->fd = -1;
+	module->debug_fd = -1;
 	module->path = memory_new(capacity);
 	utf8_clean(module->path, capacity, path, path_length);
 	const char *slash = strrchr(module->path, '/');
@@ -411,6 +429,7 @@ struct module *module_table_new_jit(struct module_table *table)
 		module->is_jit = 1;
 		module->state = MODULE_READY;
 		module->fd = -1;
+		module->debug_fd = -1;
 		module->path = memory_format("[jit]");
 		module->name = module->path;
 		table->modules[number] = module;

@@ -35,6 +35,7 @@ struct module {
 	char *path;                /* as the kernel saw it; "" when not known */
 	const char *name;          /* base name, printable; borrowed from path */
 	int fd;                    /* the file, -1 when it could not be opened */
+	int debug_fd;              /* its separate debug file, -1: there is none */
 	struct module_image image; /* all zero until there is one */
 };
 

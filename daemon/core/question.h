@@ -23,6 +23,7 @@ struct question {
 	uint64_t to_ns;
 	bool kernel_frames;
 	bool user_frames;
+	uint32_t want;      /* enum symbolizer_want */
 	bool slices;        /* tell the weights bucket by bucket too */
 	uint32_t owner_uid; /* only processes of this owner; TARGET_PRIVILEGED: all */
 	uint32_t owner_gid;

@@ -21,6 +21,7 @@
 #include "daemon/core/broker_client.h"
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/kallsyms.h"
+#include "daemon/core/line_table.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/reader_client.h"
 
@@ -39,6 +40,8 @@ struct symbolizer_wait {
 	struct event *deadline;
 	uint64_t *addresses;
 	size_t count;
+	uint32_t want;               /* enum symbolizer_want */
+	int has_lines;               /* they have been asked for */
 	void (*done)(void *context); /* NULL: cancelled */
 	void *context;
 	int is_past_deadline;
@@ -53,6 +56,7 @@ struct symbolizer {
 	struct jit_maps *jit_maps;
 	struct broker_client *broker;
 	struct reader_client *reader;
+	struct line_table *lines;
 	struct wait_list waits;
 	struct kallsyms *kernel;
 	uint64_t kernel_read_ns;
@@ -76,6 +80,11 @@ struct batch {
 static void advance(struct symbolizer_wait *wait);
 static void advance_all(struct symbolizer *symbolizer);
 
+static void on_lines_settled(void *context)
+{
+	advance_all(context);
+}
+
 struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
 				  struct jit_maps *jit_maps, struct broker_client *broker,
 				  struct reader_client *reader)
@@ -87,6 +96,7 @@ struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *
 	symbolizer->jit_maps = jit_maps;
 	symbolizer->broker = broker;
 	symbolizer->reader = reader;
+	symbolizer->lines = line_table_new(modules, reader, on_lines_settled, symbolizer);
 	LIST_INIT(&symbolizer->waits);
 	intern_init(&symbolizer->raw);
 	intern_init(&symbolizer->names);
@@ -110,6 +120,7 @@ void symbolizer_free(struct symbolizer *symbolizer)
 	while ((wait = LIST_FIRST(&symbolizer->waits)))
 		free_wait(wait);
 	kallsyms_free(symbolizer->kernel);
+	line_table_free(symbolizer->lines);
 	intern_fini(&symbolizer->raw);
 	intern_fini(&symbolizer->names);
 	free(symbolizer->readable);
@@ -172,14 +183,11 @@ static uint32_t find_readable(const struct symbolizer *symbolizer, uint32_t raw)
 	return raw < symbolizer->readable_count ? symbolizer->readable[raw] : HASHMAP_NONE;
 }
 
-/* Put the name behind address into the batch, or make it readable at once when it is plain. */
-static void collect_name(struct symbolizer *symbolizer, uint64_t address, struct batch *batch)
+/* Put name into the batch, or make it readable at once when it is plain. */
+static void collect_raw_name(struct symbolizer *symbolizer, const char *name, struct batch *batch)
 {
-	const char *name = find_raw_name(symbolizer, address);
-
-	if (!name)
-		return;
 	size_t length = raw_length(name);
+
 	if (intern_find(&symbolizer->raw, name, length) != HASHMAP_NONE)
 		return;
 	uint32_t raw = intern_add(&symbolizer->raw, name, length);
@@ -190,6 +198,32 @@ static void collect_name(struct symbolizer *symbolizer, uint64_t address, struct
 	batch->raws =
 		memory_grow(batch->raws, &batch->capacity, batch->count + 1, sizeof(uint32_t));
 	batch->raws[batch->count++] = raw;
+}
+
+/* All names that address needs, the files of its lines too: they are text of the same kind. */
+static void collect_names(struct symbolizer_wait *wait, uint64_t address, struct batch *batch)
+{
+	struct symbolizer *symbolizer = wait->symbolizer;
+	const char *name = find_raw_name(symbolizer, address);
+	uint32_t levels = wait->want ? line_table_count(symbolizer->lines, address) : 0;
+
+	if (name)
+		collect_raw_name(symbolizer, name, batch);
+	for (uint32_t i = 0; i < levels; i++) {
+		struct line_frame frame = line_table_frame(symbolizer->lines, address, i);
+
+		collect_raw_name(symbolizer, frame.name, batch);
+		collect_raw_name(symbolizer, frame.file, batch);
+	}
+}
+
+/* The readable form of a name that was collected. */
+static const char *readable_name(const struct symbolizer *symbolizer, const char *name)
+{
+	uint32_t raw = intern_find(&symbolizer->raw, name, raw_length(name));
+	uint32_t readable = raw != HASHMAP_NONE ? find_readable(symbolizer, raw) : HASHMAP_NONE;
+
+	return readable != HASHMAP_NONE ? intern_text(&symbolizer->names, readable) : "";
 }
 
 /* ---- Demangling by the reader ---- */
@@ -262,7 +296,7 @@ static int demangle(struct symbolizer_wait *wait)
 	batch->wait = wait;
 	batch->symbolizer = symbolizer;
 	for (size_t i = 0; i < wait->count; i++)
-		collect_name(symbolizer, wait->addresses[i], batch);
+		collect_names(wait, wait->addresses[i], batch);
 	int fd = batch->count ? write_batch(symbolizer, batch) : -1;
 	if (fd < 0) {
 		free(batch->raws);
@@ -338,6 +372,7 @@ static int waits_for_module(const struct symbolizer_wait *wait)
 static int can_advance(const struct symbolizer_wait *wait)
 {
 	return !wait->is_busy && wait->symbolizer->batches == 0 &&
+	       !(wait->has_lines && line_table_is_pending(wait->symbolizer->lines)) &&
 	       (!wait->done || wait->is_past_deadline || !waits_for_module(wait));
 }
 
@@ -349,6 +384,12 @@ static void advance(struct symbolizer_wait *wait)
 	if (!wait->done) {
 		free_wait(wait);
 		return;
+	}
+	if (wait->want && !wait->has_lines) {
+		wait->has_lines = 1;
+		line_table_prepare(wait->symbolizer->lines, wait->addresses, wait->count);
+		if (line_table_is_pending(wait->symbolizer->lines))
+			return;
 	}
 	if (needs_kernel_names(wait)) {
 		struct broker_request request = {.type = BROKER_OPEN_KALLSYMS};
@@ -422,7 +463,8 @@ static int compare_addresses(const void *a, const void *b)
 }
 
 struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64_t *addresses,
-					   size_t count, void (*done)(void *context), void *context)
+					   size_t count, uint32_t want, void (*done)(void *context),
+					   void *context)
 {
 	struct symbolizer_wait *wait = memory_new(sizeof(*wait));
 	struct timeval limit = {.tv_sec = SYMBOLIZER_WAIT_MS / 1000,
@@ -434,6 +476,7 @@ struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64
 	wait->symbolizer = symbolizer;
 	wait->addresses = addresses;
 	wait->count = count;
+	wait->want = want;
 	wait->done = done;
 	wait->context = context;
 	wait->deadline = evtimer_new(symbolizer->base, on_deadline, wait);
@@ -525,21 +568,18 @@ static void name_in_module(const struct symbolizer *symbolizer, uint64_t address
 				     ? FRAME_USER
 				     : FRAME_LIBRARY;
 	const char *raw_name = find_raw_name(symbolizer, address);
-	uint32_t raw = raw_name ? intern_find(&symbolizer->raw, raw_name, raw_length(raw_name))
-				: HASHMAP_NONE;
-	uint32_t readable = raw != HASHMAP_NONE ? find_readable(symbolizer, raw) : HASHMAP_NONE;
-	if (readable != HASHMAP_NONE)
-		name->name = intern_text(&symbolizer->names, readable);
-	else if (module->is_jit)
+	name->name = raw_name ? readable_name(symbolizer, raw_name) : "";
+	if (*name->name)
+		return;
+	if (module->is_jit)
 		name->name = "[jit]";
 	else
 		name_by_offset(symbolizer, address, name);
 }
 
-void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address,
-		     struct symbol_name *name)
+static void name_address(const struct symbolizer *symbolizer, uint64_t address,
+			 struct symbol_name *name)
 {
-	name->module = "";
 	switch (frame_module(address)) {
 	case MODULE_NONE:
 		name->name = "[jit]";
@@ -556,4 +596,37 @@ void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address,
 		name_in_module(symbolizer, address, name);
 		break;
 	}
+}
+
+uint32_t symbolizer_depth(const struct symbolizer *symbolizer, uint64_t address, uint32_t want)
+{
+	uint32_t levels =
+		want & SYMBOLIZER_INLINED ? line_table_count(symbolizer->lines, address) : 0;
+
+	return levels ? levels : 1;
+}
+
+void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address, uint32_t level,
+		     uint32_t want, struct symbol_name *name)
+{
+	uint32_t levels = want ? line_table_count(symbolizer->lines, address) : 0;
+
+	*name = (struct symbol_name){.module = "", .file = ""};
+	name_address(symbolizer, address, name);
+	if (levels == 0)
+		return;
+	struct line_frame frame = line_table_frame(symbolizer->lines, address, levels - 1 - level);
+	if (want & SYMBOLIZER_LINES) {
+		name->file = readable_name(symbolizer, frame.file);
+		name->line = frame.line;
+	}
+	/* The function that is there keeps the name of its symbol, as without lines. */
+	if (level == 0 && name->kind != FRAME_UNKNOWN)
+		return;
+	const char *function = readable_name(symbolizer, frame.name);
+	if (!*function)
+		return;
+	name->name = function;
+	if (level > 0)
+		name->kind = FRAME_INLINED;
 }

@@ -17,10 +17,21 @@
 #define SYMBOLIZER_WAIT_MS   3000
 #define SYMBOLIZER_NAME_SIZE 512
 
-/* The name of an address. Texts are valid until the symbolizer goes, or point into buffer. */
+/* What a question wants to know beside the names of functions. */
+enum symbolizer_want {
+	SYMBOLIZER_LINES = 1,
+	SYMBOLIZER_INLINED = 2,
+};
+
+/*
+ * The name of an address. Texts are valid until the next symbolizer_prepare(), or point into
+ * buffer.
+ */
 struct symbol_name {
 	const char *name;
 	const char *module; /* "": none */
+	const char *file;   /* of the source, "": not known or not wanted */
+	uint32_t line;      /* in file, 0: not known or not wanted */
 	enum frame_kind kind;
 	char buffer[SYMBOLIZER_NAME_SIZE];
 };
@@ -41,12 +52,12 @@ void symbolizer_free(struct symbolizer *symbolizer);
 DEFINE_CLEANUP(symbolizer_free, struct symbolizer)
 
 /*
- * Make the names of count addresses ready. Takes addresses (allocated). done is called once, before
- * or after the return; NULL is returned when it was called already, else what
+ * Make the names of count addresses ready, and what else is wanted (enum symbolizer_want). Takes
+ * addresses (allocated). done is called once, before or after the return; NULL is returned when it was called already, else what
  * symbolizer_cancel() takes.
  */
 struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64_t *addresses,
-					   size_t count, void (*done)(void *context),
+					   size_t count, uint32_t want, void (*done)(void *context),
 					   void *context);
 
 /* Stop waiting; done is not called any more. */
@@ -55,8 +66,17 @@ void symbolizer_cancel(struct symbolizer_wait *wait);
 /* A module needs no more waiting: who waited for it may go on. */
 void symbolizer_on_module_settled(struct symbolizer *symbolizer);
 
-/* Name address; always gives a name, "libfoo.so+0x1a2b" when there is no better one. */
-void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address,
-		     struct symbol_name *name);
+/*
+ * Return how many levels address has: the function that is there, and those that were inlined at
+ * the place if they are wanted.
+ */
+uint32_t symbolizer_depth(const struct symbolizer *symbolizer, uint64_t address, uint32_t want);
+
+/*
+ * Name a level of address, outermost (0) first; always gives a name, "libfoo.so+0x1a2b" when there
+ * is no better one.
+ */
+void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address, uint32_t level,
+		     uint32_t want, struct symbol_name *name);
 
 #endif

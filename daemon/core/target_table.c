@@ -332,6 +332,14 @@ static int attach_processes(struct target_table *table, struct target *target)
 	return result < 0 ? result : 0;
 }
 
+/* Have the files of the process read now, so that its first samples find their unwind tables. */
+static void announce_modules(struct target_table *table, const struct target *target)
+{
+	struct broker_request request = {.type = BROKER_ANNOUNCE, .pid = target->pid};
+
+	broker_client_send(table->broker, &request, NULL, NULL);
+}
+
 int target_table_attach(struct target_table *table, const struct target_request *request,
 			struct target **result, int *is_new)
 {
@@ -376,6 +384,8 @@ int target_table_attach(struct target_table *table, const struct target_request 
 			return error == -ENOENT ? -ESRCH : -E2BIG;
 		}
 	}
+	if (*is_new && target->kind == TARGET_PID)
+		announce_modules(table, target);
 	tell(table, target, TARGET_ATTACHED);
 	*result = target;
 	return 0;

@@ -52,7 +52,7 @@ static int add_line(const char *line, const char *end, struct symbol_table *tabl
 	    candidate.size > FRAME_OFFSET_MASK - candidate.offset)
 		return -EINVAL;
 	candidate.name = line;
-	candidate.name_length = (size_t)(end - line);
+	candidate.name_length = strnlen(line, (size_t)(end - line));
 	symbol_table_add(table, &candidate);
 	return 0;
 }

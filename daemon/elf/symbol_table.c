@@ -54,9 +54,9 @@ void symbol_table_fini(struct symbol_table *table)
 void symbol_table_add(struct symbol_table *table, const struct symbol_candidate *candidate)
 {
 	uint64_t end = candidate->limit;
-	size_t room = candidate->name_length;
-	uint32_t length = (uint32_t)strnlen(
-		candidate->name, room < SYMBOL_TABLE_MAX_NAME ? room : SYMBOL_TABLE_MAX_NAME);
+	uint32_t length = candidate->name_length < SYMBOL_TABLE_MAX_NAME
+				  ? (uint32_t)candidate->name_length
+				  : SYMBOL_TABLE_MAX_NAME;
 
 	if (candidate->size && __builtin_add_overflow(candidate->offset, candidate->size, &end))
 		return;

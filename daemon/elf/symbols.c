@@ -83,8 +83,8 @@ static void add_symbol(struct symbol_source *source, const GElf_Sym *symbol, siz
 	symbol_table_add(source->table, &candidate);
 }
 
-/* Add the symbols of file in the section of that type. Returns non-zero when there is one. */
-static int add_section(struct symbol_source *source, const struct elf_file *file, uint32_t type)
+/* Add the symbols of file in the section of that type. Returns how many there are. */
+static size_t add_section(struct symbol_source *source, const struct elf_file *file, uint32_t type)
 {
 	GElf_Sym symbol;
 
@@ -93,7 +93,17 @@ static int add_section(struct symbol_source *source, const struct elf_file *file
 		return 0;
 	for (size_t i = 1; !symbol_section_get(&source->section, i, &symbol); i++)
 		add_symbol(source, &symbol, i);
-	return 1;
+	return source->section.count;
+}
+
+/* Add the dynamic symbols; a full table, which has more than those, includes them already. */
+static void add_dynamic(struct symbol_source *source, const struct elf_file *file, size_t count)
+{
+	struct symbol_section dynamic;
+
+	if (!symbol_section_open(&dynamic, file, elf_file_find_type(file, SHT_DYNSYM)) &&
+	    dynamic.count >= count)
+		add_section(source, file, SHT_DYNSYM);
 }
 
 void symbols_read(const struct elf_file *file, const struct elf_file *debug,
@@ -103,14 +113,16 @@ void symbols_read(const struct elf_file *file, const struct elf_file *debug,
 	_cleanup_(mini_debug_close) struct mini_debug mini = {0};
 	_cleanup_(plt_fini) struct plt plt = {0};
 
+	size_t count = 0;
+
 	*flags = 0;
-	if (debug && add_section(&source, debug, SHT_SYMTAB))
+	if (debug && (count = add_section(&source, debug, SHT_SYMTAB)))
 		*flags |= MODULE_HAS_SYMTAB | MODULE_HAS_DEBUG_FILE;
-	else if (add_section(&source, file, SHT_SYMTAB))
+	else if ((count = add_section(&source, file, SHT_SYMTAB)))
 		*flags |= MODULE_HAS_SYMTAB;
 	else if (!mini_debug_open(&mini, file) && add_section(&source, &mini.file, SHT_SYMTAB))
-		*flags |= MODULE_HAS_MINI_SYMTAB;
-	add_section(&source, file, SHT_DYNSYM);
+		*flags |= MODULE_HAS_MINI_SYMTAB; /* made to go with the dynamic ones */
+	add_dynamic(&source, file, count);
 	plt_read(&plt, file, table);
 	symbol_table_finish(table);
 	if (table->is_cut)

@@ -12,6 +12,9 @@
 /* Bytes that are searched at a time. */
 #define WINDOW_BYTES (UINT32_C(16) << 10)
 
+/* Sections of code; files have five. */
+#define MAX_CODE_RANGES 64
+
 /* A function by its place in the file. */
 struct function {
 	uint64_t offset;
@@ -26,6 +29,17 @@ struct source {
 	struct function *functions;
 	size_t count;
 	size_t capacity;
+};
+
+/* Where in the file code may be that no function covers. */
+struct code_range {
+	uint64_t start;
+	uint64_t end;
+};
+
+struct code {
+	struct code_range ranges[MAX_CODE_RANGES]; /* zero: not in use */
+	size_t count;
 };
 
 /* Where the rules of one function go. */
@@ -106,20 +120,61 @@ static void search_range(struct gap *gap, const struct elf_file *file, uint64_t 
 	}
 }
 
-static void add_gap(const struct elf_file *file, struct row_table *rows, uint64_t from, uint64_t to)
+static void add_gap(const struct elf_file *file, const struct code *code, struct row_table *rows,
+		    uint64_t from, uint64_t to)
 {
 	struct gap gap = {.rows = rows, .start = from};
 
-	for (size_t i = 0; i < file->segment_count; i++) {
-		const struct module_segment *segment = &file->segments[i];
-		uint64_t end = segment->offset + segment->size;
-		uint64_t low = from > segment->offset ? from : segment->offset;
-		uint64_t high = to < end ? to : end;
+	for (size_t i = 0; i < code->count; i++) {
+		uint64_t low = from > code->ranges[i].start ? from : code->ranges[i].start;
+		uint64_t high = to < code->ranges[i].end ? to : code->ranges[i].end;
 
 		if (low < high && high - low >= sizeof(restorer))
 			search_range(&gap, file, low, high);
 	}
 	row_table_add(rows, gap.start, NULL);
+}
+
+static int compare_code(const void *left, const void *right)
+{
+	const struct code_range *a = left, *b = right;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+static void add_code(struct code *code, uint64_t start, uint64_t size)
+{
+	if (code->count < MAX_CODE_RANGES)
+		code->ranges[code->count++] = (struct code_range){start, start + size};
+}
+
+/*
+ * The code is in the sections that say so: a segment may hold constants as well. A file without
+ * sections is searched by segments.
+ */
+static void find_code(const struct elf_file *file, struct code *code)
+{
+	uint64_t offset, end = 0;
+
+	for (size_t i = 1; i < file->section_count; i++) {
+		const GElf_Shdr *header = &file->sections[i].header;
+
+		if (header->sh_flags & SHF_EXECINSTR && header->sh_type != SHT_NOBITS &&
+		    !elf_file_offset(file, header->sh_addr, &offset) &&
+		    header->sh_size <= file->size - offset)
+			add_code(code, offset, header->sh_size);
+	}
+	for (size_t i = 0; i < file->segment_count && !file->section_count; i++)
+		add_code(code, file->segments[i].offset, file->segments[i].size);
+	qsort(code->ranges, code->count, sizeof(*code->ranges), compare_code);
+	for (size_t i = 0; i < code->count; i++) {
+		struct code_range *range = &code->ranges[i];
+
+		if (range->start < end) /* only a hostile file has sections that overlap */
+			range->start = end < range->end ? end : range->end;
+		if (range->end > end)
+			end = range->end;
+	}
 }
 
 static int read_by_section(const struct elf_file *file, struct source *source)
@@ -253,8 +308,10 @@ static void add_range(struct function_list *functions, const struct function *fu
 static void add_functions(const struct elf_file *file, struct source *source,
 			  struct row_table *rows, struct function_list *functions)
 {
+	struct code code = {0};
 	uint64_t end = 0;
 
+	find_code(file, &code);
 	for (size_t i = 0; i < source->count; i++) {
 		const struct function *function = &source->functions[i];
 		struct destination destination = {.rows = rows, .offset = function->offset};
@@ -262,13 +319,13 @@ static void add_functions(const struct elf_file *file, struct source *source,
 		if (function->offset < end)
 			continue; /* two claim the same code: the first keeps it */
 		if (function->offset - end >= UNWIND_ROWS_MIN_GAP)
-			add_gap(file, rows, end, function->offset);
+			add_gap(file, &code, rows, end, function->offset);
 		call_frame_run(&source->section, &function->frame, &source->common, on_rule,
 			       &destination);
 		add_range(functions, function);
 		end = function->offset + function->frame.size;
 	}
-	add_gap(file, rows, end, UINT64_MAX);
+	add_gap(file, &code, rows, end, UINT64_MAX);
 }
 
 void unwind_rows_read(const struct elf_file *file, struct row_table *rows,
