@@ -5,6 +5,8 @@
  * lock: it works in any context and can neither block nor fault. A node that was replaced
  * meanwhile says so, and the descent starts again. Files are numbered here, by what identifies
  * them, and announced to user space once.
+ *
+ * Where the kernel's tree is another one, mappings are looked up in a table that the core fills.
  */
 #ifndef FLAME_BPF_MAPPING_BPF_H
 #define FLAME_BPF_MAPPING_BPF_H
@@ -14,8 +16,9 @@
 #include "bpf/kernel_types.bpf.h"
 #include "bpf/scratch.bpf.h"
 
-#define TREE_STEPS 16 /* nodes read for one pc, restarts included; 5 levels hold 40 000 mappings */
-#define PATH_STEPS 32 /* directories and mounts above a file */
+#define TREE_STEPS  16 /* nodes read for one pc, restarts included; 5 levels hold 40 000 mappings */
+#define TABLE_STEPS 8  /* halvings of MAPPING_TABLE_ENTRIES */
+#define PATH_STEPS  32 /* directories and mounts above a file */
 
 /* Results of the look-up that are no mapping. */
 enum {
@@ -26,6 +29,9 @@ enum {
 
 enum { TREE_DEEPER = 1, TREE_DEAD = 2 };
 
+/* Set by the broker before loading, when the look-up in the kernel's tree does not work. */
+const volatile __u32 mapping_in_tables __weak = 0;
+
 __u32 next_module __weak = MODULE_FIRST_FILE;
 
 /* Read the node that scratch->entry refers to and move on to its entry for pc. */
@@ -34,7 +40,8 @@ __weak __noinline int mapping_tree_step(__u32 slot, __u64 pc)
 	struct scratch *scratch = scratch_get(slot);
 	__u32 pivots, first_pivot, first_slot, i;
 
-	if (!scratch)
+	/* Constant: where there are no such nodes this is no code, and nothing needs their layout. */
+	if (!scratch || mapping_in_tables)
 		return MAPPING_BROKEN;
 
 	__u64 node = scratch->entry & ~MAPLE_NODE_MASK;
@@ -141,8 +148,8 @@ __weak __noinline int mapping_new_module(__u32 slot)
 		return MODULE_NONE;
 	}
 	module = __sync_fetch_and_add(&next_module, 1);
-	if (module > MODULE_LAST_FILE) {
-		next_module = MODULE_LAST_FILE + 1;
+	if (module >= MODULE_FIRST_JIT) {
+		next_module = MODULE_FIRST_JIT;
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		count(KERNEL_COUNTER_MODULES_FULL);
 		return MODULE_NONE;
@@ -283,6 +290,39 @@ static __always_inline int mapping_descend(__u32 slot, struct scratch *scratch, 
 	return MAPPING_BROKEN;
 }
 
+/* Look pc up in the process's table and fill scratch->found; 0, or MAPPING_UNMAPPED. */
+__weak __noinline int mapping_table_find(__u32 slot, __u64 pc)
+{
+	struct scratch *scratch = scratch_get(slot);
+	const struct mapping_table *table;
+	__u32 low = 0, high;
+
+	if (!scratch)
+		return MAPPING_BROKEN;
+	table = bpf_map_lookup_elem(&mapping_tables, &scratch->pid);
+	if (!table || table->start_time_ns / START_TIME_TICK_NS !=
+			      scratch->start_time_ns / START_TIME_TICK_NS)
+		return MAPPING_UNMAPPED;
+	high = table->count;
+	for (__u32 i = 0; i < TABLE_STEPS; i++) {
+		__u32 middle = (low + high) / 2;
+		const struct mapping *mapping =
+			&table->entries[middle & (MAPPING_TABLE_ENTRIES - 1)];
+
+		if (low >= high)
+			break;
+		if (pc >= mapping->end) {
+			low = middle + 1;
+		} else if (pc < mapping->start) {
+			high = middle;
+		} else {
+			scratch->found = *mapping;
+			return 0;
+		}
+	}
+	return MAPPING_UNMAPPED;
+}
+
 /*
  * Find the executable mapping of pc in the process of scratch->mm, after mapping_start(). Returns its
  * index in scratch->mappings, where it stays until SCRATCH_MAPPINGS others were found, or a
@@ -302,7 +342,8 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 		    scratch->mappings[i].end - scratch->mappings[i].start)
 			return (int)i;
 	}
-	error = mapping_descend(slot, scratch, pc);
+	error = mapping_in_tables ? mapping_table_find(slot, pc)
+				  : mapping_descend(slot, scratch, pc);
 	if (error)
 		return error;
 	i = scratch->mapping_count++ % SCRATCH_MAPPINGS;

@@ -131,6 +131,14 @@ struct {
 	__type(value, struct saved_stack);
 } saved_stacks SEC(".maps") __weak;
 
+/* One entry unless the broker found that mapping_in_tables is needed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mapping_table);
+} mapping_tables SEC(".maps") __weak;
+
 static inline void count(__u32 counter)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);

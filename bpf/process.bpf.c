@@ -148,6 +148,29 @@ int on_mapping(struct bpf_iter__task_vma *context)
 	return 0;
 }
 
+struct mapping tested_mapping;
+
+/* Run by the broker on itself when it starts: look the pc up that is the argument. */
+SEC("raw_tp")
+int on_mapping_test(struct bpf_raw_tracepoint_args *context)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *scratch = scratch_get(SCRATCH_ASKED);
+	int index;
+
+	if (!scratch)
+		return MAPPING_BROKEN;
+	scratch->mm = (__u64)task->mm;
+	scratch->pid = (__u32)task->tgid;
+	scratch->start_time_ns = task->group_leader->start_boottime;
+	mapping_start(scratch);
+	index = mapping_find(SCRATCH_ASKED, context->args[0]);
+	if (index < 0)
+		return index;
+	tested_mapping = scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
+	return 0;
+}
+
 /* The process is gone for good: nothing more of it will be sampled, its pid may be used again. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)

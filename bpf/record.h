@@ -81,7 +81,9 @@ struct record_sample {
 	__u16 kernel_count;
 	char process_name[RECORD_NAME_BYTES]; /* of the leader */
 	char thread_name[RECORD_NAME_BYTES];
-	__u64 frames[]; /* kernel_count kernel frames, then user_count user frames: frame.h */
+	/* kernel_count kernel frames, then user_count user frames: frame.h. User frames of callers */
+	/* are in their call instruction, kernel frames behind it. */
+	__u64 frames[];
 };
 
 /* What identifies a file to the kernel program; opaque to user space (compared, never computed). */
@@ -105,6 +107,29 @@ struct record_module {
 	__u32 filesystem;  /* magic number of the file system's kind, as in statfs() */
 	char path
 		[RECORD_PATH_BYTES]; /* seen from the root of the mount the file is on, not terminated */
+};
+
+/* An executable mapping of a process: offset in the file = pc - start + offset. */
+struct mapping {
+	__u64 start;
+	__u64 end;
+	__u64 offset; /* of start, bytes; for code that is no file's the address itself */
+	__u32 module; /* frame_module() of the frames in it; MODULE_NONE: no file's */
+	__u32 reserved;
+};
+
+/*
+ * Value of the map "mapping_tables" (key: __u32 pid): the executable mappings of a process, by
+ * address. Used only where BPF cannot read the kernel's own (mapping_lookup in struct broker_hello
+ * is 0); the core then fills it from /proc/PID/maps, and numbers the modules.
+ */
+#define MAPPING_TABLE_ENTRIES 128
+
+struct mapping_table {
+	__u64 start_time_ns; /* of the process, compared in ticks */
+	__u32 count;
+	__u32 reserved;
+	struct mapping entries[MAPPING_TABLE_ENTRIES];
 };
 
 struct record_process {
@@ -178,6 +203,7 @@ enum kernel_counter {
 _Static_assert(sizeof(struct record_header) == 8, "layout shared with the kernel");
 _Static_assert(sizeof(struct record_sample) == 112, "layout shared with the kernel");
 _Static_assert(sizeof(struct module_key) == 32, "layout shared with the kernel");
+_Static_assert(sizeof(struct mapping) == 32, "layout shared with the kernel");
 _Static_assert(sizeof(struct profiled) == 24, "layout shared with the kernel");
 
 #endif

@@ -17,15 +17,6 @@
 
 enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_EXEC, SCRATCH_EXIT, SCRATCH_ASKED, SCRATCH_COUNT };
 
-/* An executable mapping of the process at hand: file offset = pc - start + offset. */
-struct mapping {
-	__u64 start;
-	__u64 end;
-	__u64 offset; /* bytes; for code that is no file's the address itself */
-	__u32 module; /* MODULE_NONE: no file's */
-	__u32 reserved;
-};
-
 /* The way from a file's name up to the root. */
 struct path_walk {
 	__u64 dentry;

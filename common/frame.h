@@ -13,9 +13,10 @@
 #define FRAME_OFFSET_MASK ((UINT64_C(1) << FRAME_OFFSET_BITS) - 1)
 
 enum {
-	MODULE_NONE = 0,       /* the offset is a pc in the process's own address space */
-	MODULE_VDSO = 1,       /* the kernel's page of user code */
-	MODULE_FIRST_FILE = 2, /* files, in the order in which they were first seen */
+	MODULE_NONE = 0,           /* the offset is a pc in the process's own address space */
+	MODULE_VDSO = 1,           /* the kernel's page of user code */
+	MODULE_FIRST_FILE = 2,     /* files, in the order in which they were first seen */
+	MODULE_FIRST_JIT = 0x8000, /* what processes make at run time, one number a process */
 	MODULE_LAST_FILE = 0xff00,
 	MODULE_MARK = 0xfffe,   /* no address: why the stack ends here (enum frame_mark) */
 	MODULE_KERNEL = 0xffff, /* the whole word is a kernel address */

@@ -20,6 +20,7 @@
 #include "daemon/broker/broker_message.h"
 #include "daemon/broker/cpu_events.h"
 #include "daemon/broker/handles.h"
+#include "daemon/broker/mapping_test.h"
 #include "daemon/broker/opener.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/programs.h"
@@ -39,6 +40,7 @@ struct broker {
 	const struct broker_setup *setup;
 	struct programs *programs;
 	struct cpu_events *events;
+	int mapping_in_tables;
 };
 
 /* Note the one descriptor that was written unless there was an error. */
@@ -182,7 +184,7 @@ static int send_hello(const struct broker *broker, int cpu_count)
 	struct broker_hello hello = {
 		.reply = {.type = BROKER_HELLO, .fd_count = BROKER_FD_COUNT},
 		.hardware_cycles = (uint32_t)cpu_events_are_cycles(broker->events),
-		.mapping_lookup = 1,
+		.mapping_lookup = !broker->mapping_in_tables,
 		.cpu_count = (uint32_t)cpu_count,
 	};
 	int fds[BROKER_FD_COUNT];
@@ -270,11 +272,35 @@ static int serve(struct broker *broker)
 	}
 }
 
+/* Load the programs so that they find mappings, in the kernel's own tree if that works. */
+static int load_programs(struct broker *broker, int cpu_count)
+{
+	int error;
+
+	if (!broker->setup->options->mapping_table) {
+		error = programs_open(cpu_count, 0, &broker->programs);
+		if (!error)
+			error = mapping_test_run(broker->programs);
+		if (!error)
+			return 0;
+		log_warn_errno(error, "mappings cannot be looked up in this kernel; they are read "
+				      "from /proc instead");
+		programs_close(broker->programs);
+		broker->programs = NULL;
+	}
+	broker->mapping_in_tables = 1;
+	return programs_open(cpu_count, 1, &broker->programs);
+}
+
+static void broker_fini(struct broker *broker)
+{
+	cpu_events_free(broker->events);
+	programs_close(broker->programs);
+}
+
 int broker_run(const struct broker_setup *setup)
 {
-	_cleanup_(programs_closep) struct programs *programs = NULL;
-	_cleanup_(cpu_events_freep) struct cpu_events *events = NULL;
-	struct broker broker = {.setup = setup};
+	_cleanup_(broker_fini) struct broker broker = {.setup = setup};
 	int cpu_count = libbpf_num_possible_cpus();
 	int error = privileges_keep_broker(setup->user);
 
@@ -284,16 +310,14 @@ int broker_run(const struct broker_setup *setup)
 	}
 	if (cpu_count < 0)
 		return cpu_count;
-	error = programs_open(cpu_count, &programs);
+	error = load_programs(&broker, cpu_count);
 	if (error) {
 		log_error_errno(error, "cannot load the kernel programs");
 		return error;
 	}
-	events = cpu_events_new(cpu_count, programs_get_cpu_fd(programs));
-	broker.programs = programs;
-	broker.events = events;
+	broker.events = cpu_events_new(cpu_count, programs_get_cpu_fd(broker.programs));
 	log_info("kernel programs loaded event=%s cpus=%d",
-		 cpu_events_are_cycles(events) ? "cycles" : "cpu-clock", cpu_count);
+		 cpu_events_are_cycles(broker.events) ? "cycles" : "cpu-clock", cpu_count);
 	error = send_hello(&broker, cpu_count);
 	if (!error)
 		error = serve(&broker);

@@ -72,6 +72,7 @@ enum broker_hello_fd {
 	BROKER_FD_UNWIND_RULES,   /* arrays for the walk, memory-mapped: see bpf/unwind_table.h */
 	BROKER_FD_UNWIND_MODULES, /* by module number */
 	BROKER_FD_UNWIND_SLICES,
+	BROKER_FD_MAPPING_TABLES, /* LRU hash pid -> struct mapping_table */
 	BROKER_FD_COUNT
 };
 

@@ -104,18 +104,24 @@ static int open_place(int place, int *fd)
 	return *fd < 0 ? -errno : 0;
 }
 
-/* Whether the open file is what the kernel program saw. */
+/*
+ * Whether the open file is what the kernel program saw. Size and time are 0 when they are not known:
+ * /proc/PID/maps does not tell them.
+ */
 static int check_identity(int fd, const struct broker_request *request, int compare_inode)
 {
 	struct stat status;
 
 	if (fstat(fd, &status))
 		return -errno;
-	if ((uint64_t)status.st_size != request->size ||
-	    status.st_mtim.tv_sec != request->mtime_s ||
-	    (compare_inode && status.st_ino != request->inode))
+	if (compare_inode && status.st_ino != request->inode)
 		return -ESTALE;
-	return 0;
+	if (!request->size && !request->mtime_s)
+		return 0;
+	return (uint64_t)status.st_size == request->size &&
+			       status.st_mtim.tv_sec == request->mtime_s
+		       ? 0
+		       : -ESTALE;
 }
 
 static int open_mapped(const struct broker_request *request, int *fd)

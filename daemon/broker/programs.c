@@ -2,11 +2,13 @@
 #include "daemon/broker/programs.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/record.h"
 #include "bpf/unwind_table.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
@@ -16,6 +18,9 @@
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #include "bpf/flame.skel.h"
 #pragma GCC diagnostic pop
+
+/* Processes whose mappings the core keeps at one time: 4 KiB each. */
+#define MAX_MAPPING_TABLES 1024
 
 struct programs {
 	struct flame_bpf *skeleton;
@@ -45,7 +50,23 @@ static uint32_t records_bytes(int cpu_count)
 	return bytes;
 }
 
-int programs_open(int cpu_count, struct programs **result)
+/* What depends on the kernel, before the programs are verified. */
+static int configure(struct flame_bpf *skeleton, int cpu_count, int mapping_in_tables)
+{
+	int error = bpf_map__set_max_entries(skeleton->maps.records, records_bytes(cpu_count));
+
+	bpf_program__set_autoattach(skeleton->progs.on_mapping, false);
+	/* Older kernels have no such moment; what is sampled in exec then lacks its user stack. */
+	if (libbpf_find_vmlinux_btf_id("sched_prepare_exec", BPF_TRACE_RAW_TP) < 0)
+		bpf_program__set_autoload(skeleton->progs.on_prepare_exec, false);
+	if (!mapping_in_tables || error)
+		return error;
+	skeleton->rodata->mapping_in_tables = 1;
+	bpf_program__set_autoload(skeleton->progs.on_mapping, false);
+	return bpf_map__set_max_entries(skeleton->maps.mapping_tables, MAX_MAPPING_TABLES);
+}
+
+int programs_open(int cpu_count, int mapping_in_tables, struct programs **result)
 {
 	_cleanup_(programs_closep) struct programs *programs = memory_new(sizeof(*programs));
 	int error;
@@ -54,12 +75,7 @@ int programs_open(int cpu_count, struct programs **result)
 	programs->skeleton = flame_bpf__open();
 	if (!programs->skeleton)
 		return -errno;
-	error = bpf_map__set_max_entries(programs->skeleton->maps.records,
-					 records_bytes(cpu_count));
-	/* Older kernels have no such moment; what is sampled in exec then lacks its user stack. */
-	if (libbpf_find_vmlinux_btf_id("sched_prepare_exec", BPF_TRACE_RAW_TP) < 0)
-		bpf_program__set_autoload(programs->skeleton->progs.on_prepare_exec, false);
-	bpf_program__set_autoattach(programs->skeleton->progs.on_mapping, false);
+	error = configure(programs->skeleton, cpu_count, mapping_in_tables);
 	if (!error)
 		error = flame_bpf__load(programs->skeleton);
 	if (!error)
@@ -92,6 +108,7 @@ void programs_get_fds(const struct programs *programs, int *fds)
 		[BROKER_FD_UNWIND_RULES] = skeleton->maps.unwind_rules,
 		[BROKER_FD_UNWIND_MODULES] = skeleton->maps.unwind_modules,
 		[BROKER_FD_UNWIND_SLICES] = skeleton->maps.unwind_slices,
+		[BROKER_FD_MAPPING_TABLES] = skeleton->maps.mapping_tables,
 	};
 
 	for (int i = 0; i < BROKER_FD_COUNT; i++)
@@ -146,13 +163,36 @@ int programs_announce(const struct programs *programs, uint32_t pid)
 {
 	union bpf_iter_link_info of = {.task = {.pid = pid}};
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &of, .link_info_len = sizeof(of));
-	_cleanup_(destroy_link) struct bpf_link *link =
-		bpf_program__attach_iter(programs->skeleton->progs.on_mapping, &options);
-	_cleanup_close_ int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
+	const struct bpf_program *program = programs->skeleton->progs.on_mapping;
+	_cleanup_(destroy_link) struct bpf_link *link = NULL;
+	_cleanup_close_ int fd = -1;
 	char unused;
 
+	if (bpf_program__fd(program) < 0)
+		return -EOPNOTSUPP;
+	link = bpf_program__attach_iter(program, &options);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
 	if (fd < 0)
 		return fd;
 	/* Reading runs the program; it writes nothing. */
 	return read(fd, &unused, sizeof(unused)) < 0 ? -errno : 0;
+}
+
+int programs_find_mapping(const struct programs *programs, uint64_t address,
+			  struct mapping *mapping)
+{
+	uint64_t arguments[] = {address};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments,
+		    .ctx_size_in = sizeof(arguments));
+	int error = bpf_prog_test_run_opts(
+		bpf_program__fd(programs->skeleton->progs.on_mapping_test), &options);
+
+	if (error)
+		return error;
+	if (options.retval)
+		return -ENOENT;
+	memcpy(mapping, &programs->skeleton->bss->tested_mapping, sizeof(*mapping));
+	return 0;
 }

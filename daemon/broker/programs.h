@@ -15,10 +15,15 @@
 #define RECORDS_BYTES_PER_CPU (UINT32_C(1) << 20)
 #define RECORDS_MAX_BYTES     (UINT32_C(1) << 26)
 
+struct mapping;
 struct programs;
 
-/* Load and attach everything for a host of cpu_count possible CPUs. Errors: as bpf(2). */
-must_check int programs_open(int cpu_count, struct programs **programs);
+/*
+ * Load and attach everything for a host of cpu_count possible CPUs. Non-zero mapping_in_tables:
+ * the programs find mappings in tables that the core fills, instead of in the kernel's own tree.
+ * Errors: as bpf(2).
+ */
+must_check int programs_open(int cpu_count, int mapping_in_tables, struct programs **programs);
 
 /* Detach and unload. */
 void programs_close(struct programs *programs);
@@ -38,6 +43,13 @@ must_check int programs_add_shards(struct programs *programs, uint32_t count, in
  * bpf(2); kernels before 6.1 cannot.
  */
 must_check int programs_announce(const struct programs *programs, uint32_t pid);
+
+/*
+ * Have the programs look up an address of this process, as they would for a sample. Errors: -ENOENT
+ * when they find no mapping of code there, as bpf(2).
+ */
+must_check int programs_find_mapping(const struct programs *programs, uint64_t address,
+				     struct mapping *mapping);
 
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);

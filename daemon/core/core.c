@@ -17,6 +17,7 @@
 #include "daemon/core/control_socket.h"
 #include "daemon/core/fetch_client.h"
 #include "daemon/core/jit_maps.h"
+#include "daemon/core/mapping_tables.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/reader_client.h"
@@ -45,6 +46,7 @@ struct core {
 	struct bucket_ring *history;
 	struct module_table *modules;
 	struct unwind_tables *unwind_tables;
+	struct mapping_tables *mapping_tables; /* NULL: not needed */
 	struct jit_maps *jit_maps;
 	struct symbolizer *symbolizer;
 	struct target_table *targets;
@@ -125,7 +127,7 @@ static int start_sampler(struct core *core, int broker_fd, struct broker_hello *
 }
 
 /* Errors: those of unwind_tables_open(). */
-static int build(struct core *core, int broker_fd)
+static int build(struct core *core, int broker_fd, const struct broker_hello *hello)
 {
 	const struct options *options = core->options;
 	int error;
@@ -146,6 +148,9 @@ static int build(struct core *core, int broker_fd)
 	if (error)
 		return error;
 	module_table_watch(core->modules, on_module_image, on_module_settled, core);
+	if (!hello->mapping_lookup)
+		core->mapping_tables = mapping_tables_new(
+			core->sampler_fds[BROKER_FD_MAPPING_TABLES], core->broker, core->modules);
 	core->jit_maps = jit_maps_new(core->broker, core->reader, core->modules);
 	process_table_watch(core->processes, on_process_gone, core);
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps, core->broker,
@@ -156,6 +161,7 @@ static int build(struct core *core, int broker_fd)
 	core->pipeline.processes = core->processes;
 	core->pipeline.history = core->history;
 	core->pipeline.modules = core->modules;
+	core->pipeline.mapping_tables = core->mapping_tables;
 	core->pipeline.jit_maps = core->jit_maps;
 	core->pipeline.cgroups = core->cgroups;
 	core->pipeline.targets = core->targets;
@@ -246,6 +252,7 @@ static void tear_down(struct core *core)
 	symbolizer_free(core->symbolizer);
 	bucket_ring_free(core->history);
 	jit_maps_free(core->jit_maps);
+	mapping_tables_free(core->mapping_tables);
 	unwind_tables_close(core->unwind_tables);
 	module_table_free(core->modules);
 	cgroup_table_free(core->cgroups);
@@ -275,7 +282,7 @@ int core_main(int broker_fd, int listen_fd, const struct options *options)
 			log_error_errno(error, "The sampler cannot be started");
 		return 1;
 	}
-	error = build(&core, broker_fd);
+	error = build(&core, broker_fd, &hello);
 	if (error) {
 		log_error_errno(error, "The unwind tables cannot be mapped");
 		return 1;

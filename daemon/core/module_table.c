@@ -24,9 +24,6 @@
 /* Debug files that may belong to a module: by build ID, and three by name. */
 #define MAX_CANDIDATES 4
 
-/* Numbers below are left to files, which the kernel programs number from the bottom up. */
-#define FIRST_JIT 0x8000
-
 /* A module on its way; the callbacks' context. */
 struct visit {
 	struct module_table *table;
@@ -417,10 +414,10 @@ void module_table_add(struct module_table *table, const struct record_module *re
 /* From the top down, so that the kernel programs' numbers and these rarely meet. */
 struct module *module_table_new_jit(struct module_table *table)
 {
-	for (uint32_t i = FIRST_JIT; i <= MODULE_LAST_FILE; i++) {
+	for (uint32_t i = MODULE_FIRST_JIT; i <= MODULE_LAST_FILE; i++) {
 		uint32_t number = table->next_jit--;
 
-		if (table->next_jit < FIRST_JIT)
+		if (table->next_jit < MODULE_FIRST_JIT)
 			table->next_jit = MODULE_LAST_FILE;
 		if (table->modules[number])
 			continue;

@@ -8,6 +8,7 @@
 #include "common/frame.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/jit_maps.h"
+#include "daemon/core/mapping_tables.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/target_table.h"
 
@@ -16,10 +17,15 @@
 
 /* What the root end of a stack says when the walk did not reach the root. */
 static const enum frame_mark marks[WALK_END_COUNT] = {
-	[WALK_TRUNCATED] = FRAME_MARK_TRUNCATED,     [WALK_NO_RULE] = FRAME_MARK_NO_UNWIND_INFO,
-	[WALK_NO_TABLE] = FRAME_MARK_NO_UNWIND_INFO, [WALK_UNSUPPORTED] = FRAME_MARK_NO_UNWIND_INFO,
-	[WALK_UNREADABLE] = FRAME_MARK_UNREADABLE,   [WALK_UNMAPPED] = FRAME_MARK_UNMAPPED,
-	[WALK_NO_MEMORY] = FRAME_MARK_NO_MEMORY,     [WALK_EXEC] = FRAME_MARK_EXEC,
+	[WALK_TRUNCATED] = FRAME_MARK_TRUNCATED,
+	[WALK_NO_RULE] = FRAME_MARK_NO_UNWIND_INFO,
+	[WALK_NO_TABLE] = FRAME_MARK_NO_UNWIND_INFO,
+	[WALK_UNSUPPORTED] = FRAME_MARK_NO_UNWIND_INFO,
+	[WALK_UNREADABLE] = FRAME_MARK_UNREADABLE,
+	[WALK_UNMAPPED] = FRAME_MARK_UNMAPPED,
+	[WALK_NO_MEMORY] = FRAME_MARK_NO_MEMORY,
+	[WALK_EXEC] = FRAME_MARK_EXEC,
+	[WALK_FRAME_POINTER] = FRAME_MARK_FRAME_POINTER,
 };
 
 /* ---- The stages of a sample ---- */
@@ -64,7 +70,8 @@ static uint64_t place_pc(struct pipeline *pipeline, uint32_t thread, uint64_t pc
 /*
  * The frames of a sample as one stack, leaf first: kernel on top of user, a mark at the root when
  * the stack is not whole. A return address may belong to the function behind the call (when the
- * call does not return), so callers are taken one byte earlier, inside the call.
+ * call does not return), so callers are taken one byte earlier, inside the call; user frames come
+ * so already.
  */
 static uint32_t make_stack(struct pipeline *pipeline, uint32_t thread,
 			   const struct record_sample *sample)
@@ -75,7 +82,7 @@ static uint32_t make_stack(struct pipeline *pipeline, uint32_t thread,
 		sample->walk_end < WALK_END_COUNT ? marks[sample->walk_end] : FRAME_MARK_NONE;
 
 	for (uint32_t i = 0; i < (uint32_t)sample->kernel_count + sample->user_count; i++) {
-		int is_caller = i != 0 && i != sample->kernel_count;
+		int is_caller = i != 0 && i < sample->kernel_count;
 		uint64_t address = sample->frames[i] - (uint64_t)is_caller;
 
 		if (frame_module(address) == MODULE_NONE)
@@ -111,6 +118,8 @@ static void on_sample(void *context, const struct record_sample *sample)
 
 	if (!judge(pipeline, sample, &weight))
 		return;
+	if (pipeline->mapping_tables)
+		mapping_tables_on_sample(pipeline->mapping_tables, sample);
 	cgroup_table_learn(pipeline->cgroups, sample->cgroup_id, sample->pid);
 	uint32_t thread = process_table_add(pipeline->processes, sample);
 	uint32_t stack = make_stack(pipeline, thread, sample);

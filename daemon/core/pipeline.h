@@ -14,6 +14,7 @@
 
 struct cgroup_table;
 struct jit_maps;
+struct mapping_tables;
 struct module_table;
 struct target_table;
 
@@ -24,6 +25,7 @@ struct pipeline {
 	struct process_table *processes;
 	struct bucket_ring *history;
 	struct module_table *modules;
+	struct mapping_tables *mapping_tables; /* NULL: the kernel programs do without */
 	struct jit_maps *jit_maps;
 	struct cgroup_table *cgroups;
 	struct target_table *targets;
