@@ -111,4 +111,15 @@ static inline int64_t byte_cursor_sleb(struct byte_cursor *cursor)
 	return (int64_t)value;
 }
 
+/* A block of bytes with its size in front. */
+static inline struct byte_cursor byte_cursor_block(struct byte_cursor *cursor)
+{
+	uint64_t size = byte_cursor_uleb(cursor);
+	struct byte_cursor block = {.at = cursor->at};
+
+	byte_cursor_skip(cursor, size);
+	block.end = cursor->at;
+	return block;
+}
+
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads .eh_frame, the call frame information that DWARF 4 section 6.4 and the Linux Standard Base
- * describe: which functions it describes, and for each the rules by which their callers are found.
- * Of the registers only the canonical frame address, the return address, rbp and rbx are followed.
+ * Reads the records of .eh_frame (DWARF 5, section 6.4, and the Linux Standard Base): which
+ * functions it describes, and the instructions that say how the caller of each is found.
  */
 #ifndef FLAME_DAEMON_ELF_CALL_FRAME_H
 #define FLAME_DAEMON_ELF_CALL_FRAME_H
@@ -11,10 +10,7 @@
 #include <stdint.h>
 
 #include "bpf/unwind_table.h"
-#include "common/memory.h"
-
-/* Deepest nesting of remembered states that is followed; compilers use one. */
-#define CALL_FRAME_MAX_STATES 32
+#include "daemon/elf/frame_program.h"
 
 struct call_frame_section {
 	const uint8_t *bytes;
@@ -52,14 +48,11 @@ struct call_frame_common {
 int call_frame_next(const struct call_frame_section *section, size_t *position,
 		    struct call_frame_common *common, struct call_frame *frame);
 
-/* Receives a rule that is in force from offset bytes into a function. Offsets ascend. */
-typedef void call_frame_on_rule(void *context, uint64_t offset, const struct unwind_rule *rule);
-
 /*
- * Run the instructions of frame and report each rule. One that cannot be followed is reported with
- * UNWIND_CFA_UNSUPPORTED.
+ * Run the instructions of frame and report each rule (frame_program.h).
  */
 void call_frame_run(const struct call_frame_section *section, const struct call_frame *frame,
-		    struct call_frame_common *common, call_frame_on_rule *on_rule, void *context);
+		    struct call_frame_common *common, frame_program_on_rule *on_rule,
+		    void *context);
 
 #endif
