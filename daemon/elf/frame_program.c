@@ -14,7 +14,7 @@ struct interpreter {
 	struct byte_cursor cursor;
 	const struct frame_program *program;
 	struct unwind_rule rule;
-	struct unwind_rule remembered[FRAME_PROGRAM_MAX_STATES];
+	struct unwind_rule *remembered; /* FRAME_PROGRAM_MAX_STATES of them */
 	unsigned int depth;
 	uint64_t offset; /* into the function */
 	int is_lost;     /* an instruction was met that cannot be followed */
@@ -447,10 +447,12 @@ static void run(struct interpreter *machine)
 void frame_program_run(const struct frame_program *program, struct unwind_rule *rule,
 		       frame_program_on_rule *on_rule, void *context)
 {
+	struct unwind_rule remembered[FRAME_PROGRAM_MAX_STATES]; /* too many to clear each time */
 	struct interpreter machine = {
 		.cursor = program->instructions,
 		.program = program,
 		.rule = program->first,
+		.remembered = remembered,
 		.on_rule = on_rule,
 		.context = context,
 	};
