@@ -32,7 +32,8 @@ struct line_table {
 	struct reader_client *reader;
 	void (*on_settled)(void *context);
 	void *context;
-	uint32_t pending; /* requests with the reader */
+	uint32_t pending;       /* requests with the reader */
+	uint32_t fetched_count; /* debug files that had been fetched at the last clearing */
 	struct entry *entries;
 	uint32_t entry_count;
 	size_t entry_capacity;
@@ -200,6 +201,7 @@ static void ask(struct line_table *table, const struct module *module, uint32_t 
 static void clear(struct line_table *table)
 {
 	table->entry_count = table->frame_count = 0;
+	table->fetched_count = module_table_fetched(table->modules);
 	hashmap_clear(&table->index);
 	intern_fini(&table->texts);
 	intern_init(&table->texts);
@@ -239,7 +241,9 @@ static void prepare_module(struct line_table *table, const uint64_t *addresses, 
 
 void line_table_prepare(struct line_table *table, const uint64_t *addresses, size_t count)
 {
-	if (table->pending == 0 && table->entry_count + count > LINE_TABLE_MAX_ADDRESSES)
+	/* A debug file that came since may know what was not known then. */
+	if (table->pending == 0 && (table->entry_count + count > LINE_TABLE_MAX_ADDRESSES ||
+				    table->fetched_count != module_table_fetched(table->modules)))
 		clear(table);
 	for (size_t i = 0; i < count;) {
 		size_t end = i + 1;

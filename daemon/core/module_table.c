@@ -39,6 +39,7 @@ struct module_table {
 	struct fetch_client *fetch;
 	struct module *modules[MODULE_LAST_FILE + 1];
 	uint32_t next_jit;
+	uint32_t fetched_count;
 	void (*on_image)(void *context, const struct module *module);
 	void (*on_settled)(void *context, const struct module *module);
 	void *context;
@@ -184,7 +185,9 @@ static void on_fetched_read(void *context, int error, int fd)
 		return;
 	int has_symbols = error == 0 && take_image(visit, fd) == 0 &&
 			  module->image.header->flags & MODULE_HAS_DEBUG_FILE;
-	if (!has_symbols)
+	if (has_symbols)
+		visit->table->fetched_count++;
+	else
 		drop_debug_file(module);
 	fetch_client_judge(visit->table->fetch, has_symbols);
 	settle(visit, MODULE_READY, 0);
@@ -449,6 +452,11 @@ struct module *module_table_find(const struct module_table *table, uint32_t numb
 int module_is_pending(const struct module *module)
 {
 	return module->state < MODULE_FETCHING;
+}
+
+uint32_t module_table_fetched(const struct module_table *table)
+{
+	return table->fetched_count;
 }
 
 uint32_t module_table_count(const struct module_table *table, uint32_t *unreadable)

@@ -86,6 +86,9 @@ static inline int module_has_image(const struct module *module)
 	return module->image.header != NULL;
 }
 
+/* How many debug files have come from servers: what was not known of a module may be known then. */
+uint32_t module_table_fetched(const struct module_table *table);
+
 /* How many there are, and how many of them could not be read. */
 uint32_t module_table_count(const struct module_table *table, uint32_t *unreadable);
 

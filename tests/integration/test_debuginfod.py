@@ -317,6 +317,28 @@ def a_fetcher_that_dies_is_replaced(scene: Scene):
 
 
 @test
+def source_lines_come_with_the_file_and_not_before(scene: Scene):
+    need_root()
+    program, debug = strip(scene)
+    go_on = threading.Event()
+    scene.stack.callback(go_on.set)
+
+    def answer(server, handler):
+        go_on.wait(10 * PATIENCE)
+        file_answer(debug)(server, handler)
+    server = Server(scene, answer)
+    scene.flamed(env={"DEBUGINFOD_URLS": server.url})
+    pid = profile(scene, program)
+    wait_until(lambda: server.asked, "the server is asked")
+
+    def files():
+        return scene.profile(targets=[str(pid)], last_ms=600000, lines=True)["files"]
+    assert not any(name.endswith("sample_program.c") for name in files()), files()
+    go_on.set()
+    wait_until(lambda: any(name.endswith("sample_program.c") for name in files()), "lines of the program are told")
+
+
+@test
 def the_cache_serves_the_next_daemon(scene: Scene):
     need_root()
     program, debug = strip(scene)
