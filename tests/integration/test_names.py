@@ -246,7 +246,7 @@ def check_inlined(scene, *options):
     process = sample(scene, [build_inlined(scene, *options)])
     rows = scene.folded(process.pid, "--inline", "--annotate", "--no-kernel")
     assert share_of(rows, "inlined_loop_[i]") > 90, names_of(rows)
-    assert share_of(rows, "twice_inlined_[i]") > 50, names_of(rows)
+    assert share_of(rows, "twice_inlined_[i]") > 30, names_of(rows)  # it is one half
     plain = names_of(scene.folded(process.pid))
     assert_equal([name for name in plain if "inlined_loop" in name or "twice" in name], [])
     lines = names_of(scene.folded(process.pid, "--lines", "--no-kernel"))
