@@ -12,7 +12,7 @@
 
 #include "daemon/elf/symbol_table.h"
 
-#define PERF_MAP_MAX_BYTES (UINT64_C(256) << 20)
+#define PERF_MAP_MAX_BYTES (UINT64_C(128) << 20)
 
 /*
  * Add the lines of text, of size bytes, to table, which has to be empty, and finish it. Lines that

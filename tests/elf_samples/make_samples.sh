@@ -18,3 +18,12 @@ printf 'x' >>"$folder/no_id_other.debug"
 objcopy --strip-debug --remove-section .comment "$folder/program.debug" "$folder/mini"
 xz --keep --force "$folder/mini"
 objcopy --strip-all --add-section .gnu_debugdata="$folder/mini.xz" "$program" "$folder/with_mini"
+
+# What both have in common goes to a file that dwz makes; it is named by a path that leads nowhere, so that it has to be given.
+cp "$program" "$folder/shared_1"
+cp "$no_id" "$folder/shared_2"
+rm -f "$folder/shared.alt"
+if command -v dwz >/dev/null; then
+    dwz -m "$folder/shared.alt" -M /nonexistent/shared.alt "$folder/shared_1" "$folder/shared_2"
+fi
+[ -e "$folder/shared.alt" ] || : >"$folder/shared.alt"

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -48,10 +49,20 @@ static int open_self(void)
 	return fd;
 }
 
-/* Each offset of the function of that name. Returns how many. */
-static size_t find_function(const char *name, uint64_t *offsets, size_t limit)
+static int open_sample(const char *name)
 {
-	_cleanup_close_ int file = open_self();
+	const char *folder = getenv("FLAME_ELF_SAMPLES");
+	_cleanup_free_ char *path = memory_format("%s/%s", folder ? folder : ".", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		fail_msg("%s: %s (FLAME_ELF_SAMPLES names the folder)", path, strerror(errno));
+	return fd;
+}
+
+/* Each offset of the function of that name in file. Returns how many. */
+static size_t find_function(int file, const char *name, uint64_t *offsets, size_t limit)
+{
 	_cleanup_close_ int image_fd = -1;
 	struct module_image image = {0};
 	size_t count = 0;
@@ -102,7 +113,7 @@ static void test_a_chain_of_inlined_functions_is_found_innermost_first(void **st
 
 	(void)state;
 	assert_int_equal(outer(1), 3);
-	size_t count = find_function("outer", offsets, 512);
+	size_t count = find_function(file, "outer", offsets, 512);
 	assert_true(count > 0);
 	look_up(&files, offsets, count, &lines);
 	for (size_t i = 0; i < count; i++) {
@@ -159,6 +170,37 @@ static void test_files_without_debug_information_say_so(void **state)
 	assert_int_equal(line_reader_read(&files, many, ARRAY_SIZE(many), &answer), -E2BIG);
 }
 
+static void test_names_that_are_shared_between_files_come_from_the_alternate_one(void **state)
+{
+	_cleanup_close_ int file = open_sample("shared_1");
+	_cleanup_close_ int alternate = open_sample("shared.alt");
+	_cleanup_close_ int stranger = open_sample("shared_2");
+	const struct {
+		struct line_files files;
+		const char *name;
+	} cases[] = {
+		{{file, file, alternate}, "local_function"},
+		{{file, -1, alternate}, "local_function"},
+		{{file, file, stranger}, ""},
+		{{file, -1, -1}, ""},
+	};
+	uint64_t offset;
+
+	(void)state;
+	if (lseek(alternate, 0, SEEK_END) == 0)
+		skip(); /* dwz is not installed */
+	assert_int_equal(find_function(file, "local_function", &offset, 1), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lines lines = {0};
+
+		look_up(&cases[i].files, &offset, 1, &lines);
+		assert_int_equal(lines.addresses[0].count, 1);
+		assert_string_equal(lines.text + lines.frames[0].name, cases[i].name);
+		assert_true(lines.frames[0].line > 0);
+		lines_close(&lines);
+	}
+}
+
 /* A copy of this program whose debug sections are damaged. */
 static int damaged_copy(uint64_t *random)
 {
@@ -191,7 +233,8 @@ static void test_damaged_debug_information_gives_an_error_or_an_answer_that_hold
 {
 	uint64_t offsets[512];
 	uint64_t random = 5;
-	size_t count = find_function("outer", offsets, 512);
+	_cleanup_close_ int self = open_self();
+	size_t count = find_function(self, "outer", offsets, 512);
 
 	(void)state;
 	for (unsigned int attempt = 0; attempt < 100; attempt++) {
@@ -212,6 +255,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_chain_of_inlined_functions_is_found_innermost_first),
 		cmocka_unit_test(test_offsets_that_are_no_code_have_no_frames),
+		cmocka_unit_test(
+			test_names_that_are_shared_between_files_come_from_the_alternate_one),
 		cmocka_unit_test(test_files_without_debug_information_say_so),
 		cmocka_unit_test(
 			test_damaged_debug_information_gives_an_error_or_an_answer_that_holds),
