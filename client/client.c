@@ -31,6 +31,7 @@ static _Noreturn void exit_unreachable(const struct client *client, int error,
 		     client->socket_path);
 	case -ENOENT:
 	case -ECONNREFUSED:
+	case -ECONNRESET: /* ssh forwards to a socket that nobody listens on */
 		errx(EXIT_UNREACHABLE,
 		     "flamed is not running: nobody answers at %s%s%s (%s)\n"
 		     "start it with: systemctl start flamed, or by hand as root: flamed%s%s",

@@ -99,7 +99,7 @@ static int read_greeting(struct connection *connection, char **message)
 	int error = read_message(connection, &greeting);
 
 	if (error)
-		return -EPROTO;
+		return error == -EPIPE ? -ECONNRESET : -EPROTO;
 	const json_t *flamed = json_object_get(greeting, "flamed");
 	const json_t *refusal = json_object_get(greeting, "error");
 	json_int_t version = json_integer_value(json_object_get(flamed, "protocol"));

@@ -32,7 +32,7 @@ void answer_fini(struct answer *answer);
 
 /*
  * Connect to the socket at path and read the greeting. Owned (connection_close). Errors: those of
- * connect(2); -EPROTO what answers is not flamed; -EBUSY flamed turned us away, and -EPROTONOSUPPORT
+ * connect(2); -ECONNRESET it hung up; -EPROTO what answers is not flamed; -EBUSY flamed turned us away, and -EPROTONOSUPPORT
  * it speaks another version: *message then says more, Owned (free).
  */
 must_check int connection_open(const char *path, struct connection **connection, char **message);

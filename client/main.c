@@ -20,6 +20,8 @@
 #include "common/cleanup.h"
 #include "common/protocol.h"
 
+#define EXIT_INTERRUPTED (128 + SIGINT)
+
 static struct global_values {
 	const char *socket_path;
 	struct option_texts hosts;
@@ -72,31 +74,59 @@ static int run_command(struct client *client, int argument_count, char **argumen
 	return code;
 }
 
-/* Run the command in a child, so that whatever ends it does not keep the next host from its turn. */
-static int run_apart(struct client *client, int argument_count, char **arguments)
+/* Wait for the command, which gets the signals that we get. Returns its exit code. */
+static int wait_for_command(pid_t command, const sigset_t *interrupts)
 {
+	sigset_t awaited = *interrupts;
+	siginfo_t signal;
 	int status;
 
+	sigaddset(&awaited, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &awaited, NULL);
+	while (waitpid(command, &status, WNOHANG) == 0) {
+		/* What comes from the terminal, the command has got already. */
+		if (sigwaitinfo(&awaited, &signal) > 0 && signal.si_signo != SIGCHLD &&
+		    signal.si_code != SI_KERNEL)
+			kill(command, signal.si_signo);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Run the command in a child, so that whatever ends it does not keep the next host from its turn. */
+static int run_apart(struct client *client, int argument_count, char **arguments,
+		     const sigset_t *interrupts)
+{
 	fflush(NULL);
 	pid_t child = fork();
 	if (child < 0)
 		err(EXIT_FAILED, "fork");
-	if (child == 0)
+	if (child == 0) {
+		sigprocmask(SIG_UNBLOCK, interrupts, NULL);
 		exit(run_command(client, argument_count, arguments));
-	/* Ctrl-C is for the command, which decides what to make of it. */
-	signal(SIGINT, SIG_IGN);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	signal(SIGINT, SIG_DFL);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+	return wait_for_command(child, interrupts);
+}
+
+/* Signals that end the program are waited for while a tunnel has to be removed behind it. */
+static void block_interrupts(sigset_t *interrupts)
+{
+	sigemptyset(interrupts);
+	sigaddset(interrupts, SIGINT);
+	sigaddset(interrupts, SIGTERM);
+	sigaddset(interrupts, SIGHUP);
+	sigprocmask(SIG_BLOCK, interrupts, NULL);
 }
 
 static int run_on_host(struct client *client, const char *host, int argument_count,
 		       char **arguments)
 {
 	struct tunnel tunnel;
-	int error = tunnel_open(&tunnel, host, client->socket_path);
+	sigset_t interrupts;
 
+	block_interrupts(&interrupts);
+	int error = tunnel_open(&tunnel, host, client->socket_path, &interrupts);
+	if (error == -EINTR)
+		exit(EXIT_INTERRUPTED);
 	if (error == -EINVAL)
 		errx(EXIT_USAGE, "--host takes [USER@]HOST, not \"%s\"", host);
 	if (error == -EHOSTUNREACH)
@@ -109,7 +139,7 @@ static int run_on_host(struct client *client, const char *host, int argument_cou
 	client->local_path = tunnel.path;
 	if (client->host_count > 1 && !client->json && !client->command->prints_data)
 		printf("==> %s <==\n", host);
-	int code = run_apart(client, argument_count, arguments);
+	int code = run_apart(client, argument_count, arguments, &interrupts);
 	tunnel_close(&tunnel);
 	return code;
 }

@@ -6,6 +6,7 @@
 #ifndef FLAME_CLIENT_TUNNEL_H
 #define FLAME_CLIENT_TUNNEL_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "common/memory.h"
@@ -18,11 +19,13 @@ struct tunnel {
 };
 
 /*
- * Start ssh to [USER@]HOST and wait until the socket at remote_path can be reached through it; ssh
- * itself tells what is wrong on standard error and may ask for a password. Errors: -EHOSTUNREACH ssh
- * ended, -EINVAL host is no host name, those of mkdtemp(3) and fork(2).
+ * Start ssh to [USER@]HOST and wait until it takes connections for remote_path; ssh itself tells
+ * what is wrong on standard error and may ask for a password. interrupts are signals that are
+ * blocked and end the waiting. Errors: -EHOSTUNREACH ssh ended, -EINTR, -EINVAL host is no host
+ * name, those of mkdtemp(3) and fork(2).
  */
-must_check int tunnel_open(struct tunnel *tunnel, const char *host, const char *remote_path);
+must_check int tunnel_open(struct tunnel *tunnel, const char *host, const char *remote_path,
+			   const sigset_t *interrupts);
 
 /* End ssh and remove the directory. */
 void tunnel_close(struct tunnel *tunnel);
