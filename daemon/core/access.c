@@ -204,7 +204,8 @@ int access_process_read(pid_t pid, struct access_process *process)
 	char status[MAX_STATUS_BYTES];
 	struct stat information;
 
-	if (proc_fd < 0 || fstat(proc_fd, &information) < 0)
+	/* Of the directory itself, the kernel always tells the effective user. */
+	if (proc_fd < 0 || fstatat(proc_fd, "status", &information, AT_SYMLINK_NOFOLLOW) < 0)
 		return -ESRCH;
 	int length = read_proc_file(proc_fd, "status", status, sizeof(status));
 	if (length < 0)

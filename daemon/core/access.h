@@ -37,7 +37,7 @@ struct access_process {
 	uid_t uids[4]; /* real, effective, saved, file system */
 	gid_t gids[4];
 	uint64_t permitted_capabilities;
-	uid_t proc_owner; /* of /proc/PID: root's where the process may not be dumped */
+	uid_t proc_owner; /* of /proc/PID/status: root where the process may not be dumped */
 };
 
 enum access_rule {

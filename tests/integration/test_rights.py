@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Who may see and do what: root everything, anyone else only what is wholly theirs."""
+import grp
 import json
 import os
 import shutil
 import subprocess
 
-from harness import FLAMECTL, Scene, Skip, assert_equal, assert_in, main, need_root, test, wait_until, workload
+from harness import (FLAMECTL, Scene, Skip, assert_equal, assert_in, main, need_root, need_tool, parse_folded, proc_status, test,
+                     wait_until, workload)
 
 OWN, OTHER = 12345, 12346
 
@@ -67,8 +69,9 @@ def processes_of_others_are_refused_and_the_rule_is_named(scene: Scene):
         done = user.flamectl("attach", program.pid, status=1)
         assert_equal(len(done.stderr.splitlines()), 1, done.stderr)
         assert str(OWN) in done.stderr or "own" in done.stderr, done.stderr
-    for wider in (["--all"], ["--cgroup", "/"]):
-        assert user.flamectl("attach", *wider, status=None).returncode in (0, 1)
+        assert_in("own-process", done.stderr)
+    for wider in (["--all"], ["--cgroup", "/"], ["--comm", "*"]):
+        assert_in("all-level", user.flamectl("attach", *wider, status=1).stderr)
     assert_equal([one["pid"] for one in scene.flamectl_json("list")["targets"] if one["pid"]], [])
 
 
@@ -83,9 +86,12 @@ def nobody_sees_the_samples_or_targets_of_others(scene: Scene):
     wait_until(lambda: samples_of(other, theirs.pid) > 200, "samples of the other user")
     wait_until(lambda: "alpha_work" in scene.flamectl("dump", status=None).stdout, "samples of root's program")
     assert_equal(samples_of(user, theirs.pid), 0)
-    for select in ([], [theirs.pid], [roots.pid]):
+    for select in ([theirs.pid], [roots.pid]):
         done = user.flamectl("dump", *select, status=1)
         assert_equal(done.stdout, "")
+    # The only process of this user that runs is the one that asks.
+    rows = parse_folded(user.flamectl("dump", status=None).stdout)
+    assert {frames[0] for frames, _ in rows} <= {"flamectl"}, rows
     everything = other.flamectl("dump").stdout
     assert "compute_hot" in everything and "alpha_work" not in everything
     user.flamectl("detach", theirs.pid, status=1)
@@ -132,6 +138,64 @@ def a_user_may_ask_for_status_and_is_told_the_level(scene: Scene):
 s = socket.socket(socket.AF_UNIX); s.connect({daemon.socket_path!r}); print(s.makefile().readline())"""
     done = scene.run("/usr/bin/python3", "-c", script, **user.identity)
     assert_equal(json.loads(done.stdout)["flamed"]["level"], "own")
+
+
+@test
+def a_process_with_a_capability_or_without_a_readable_program_is_refused(scene: Scene):
+    scene.flamed()
+    user = User(scene, OWN)
+    setpriv = need_tool("setpriv")
+    capable = scene.start(setpriv, f"--reuid={OWN}", f"--regid={OWN}", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw",
+                          scene.path("sample_program"))
+    secret = scene.path("secret")
+    shutil.copy(workload("sample_program"), secret)
+    os.chmod(secret, 0o711)
+    hidden = scene.start(secret, **user.identity)
+    for program in (capable, hidden):
+        wait_until(lambda pid=program.pid: proc_status(pid)["Name"] in ("sample_program", "secret"), "the program runs")
+        assert_in("unprivileged-process", user.flamectl("attach", program.pid, status=1).stderr)
+        assert_in("attached", scene.attach(program).stdout)
+
+
+@test
+def members_of_the_group_may_do_everything(scene: Scene):
+    name = next((one.gr_name for one in grp.getgrall() if one.gr_gid not in (0, OWN)), None)
+    if not name:
+        raise Skip("needs a group")
+    group = grp.getgrnam(name).gr_gid
+    daemon = scene.flamed("--group", name)
+    user = User(scene, OWN)
+    program = scene.workload("sample_program")
+    user.flamectl("attach", program.pid, status=1)
+    for membership in ({"extra_groups": [group]}, {"group": group}):
+        user.identity = {"user": OWN, "group": OWN, "extra_groups": []} | membership
+        assert_in("attached", user.flamectl("attach", program.pid).stdout)
+        user.flamectl("attach", "--all")
+        user.flamectl("detach", program.pid, "all")
+    assert_equal(daemon.request("list"), {"targets": []})
+
+
+@test
+def control_requests_and_refusals_are_one_line_each(scene: Scene):
+    daemon = scene.flamed()
+    user = User(scene, OWN)
+    theirs, roots = user.program(), scene.workload("sample_program")
+    before = daemon.log().count("core: request")
+    user.flamectl("list")
+    user.flamectl("dump", roots.pid, status=1)
+    assert_equal(daemon.log().count("core: request") - before, 0, "what changes nothing")
+    user.flamectl("attach", theirs.pid)
+    user.flamectl("attach", roots.pid, status=1)
+    user.flamectl("attach", "999999999", status=1)
+    user.flamectl("stop", roots.pid, status=1)
+    lines = [line.split("core: ", 1)[1] for line in daemon.log().splitlines() if "core: request" in line][before:]
+    assert_equal([line.split(" uid=")[0] for line in lines], ["request done: method=attach", "request refused: method=attach",
+                                                              "request failed: method=attach", "request failed: method=stop"])
+    for line in lines:
+        assert_in(f"uid={OWN} gid={OWN} pid=", line)
+        assert_in('comm="flamectl" level=own', line)
+    assert_in("rule=own-process", lines[1])
+    assert_in(f'params={{"pid":{roots.pid}}}', lines[1])
 
 
 @test
