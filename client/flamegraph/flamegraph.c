@@ -135,6 +135,16 @@ int flamegraph_write_stacks(struct stack_list *list, const struct stack_levels *
 	return draw(list, &content, options, format, file);
 }
 
+int flamegraph_write_difference(struct stack_list *list, const struct profile *base,
+				const struct profile *shown, const struct stack_levels *levels,
+				const struct flamegraph_options *options,
+				enum flamegraph_format format, FILE *file)
+{
+	struct svg_content content = {.profile = shown, .base = base, .levels = *levels};
+
+	return draw(list, &content, options, format, file);
+}
+
 const char *flamegraph_error(int error)
 {
 	switch (error) {

@@ -29,7 +29,17 @@ must_check int flamegraph_write_stacks(struct stack_list *list, const struct sta
 				       const struct flamegraph_options *options,
 				       enum flamegraph_format format, FILE *file);
 
-/* A sentence for an error of the two above, for people. Borrowed. */
+/*
+ * The same for the difference of two profiles, base and shown, whose stacks are in list as first and
+ * second values.
+ */
+must_check int flamegraph_write_difference(struct stack_list *list, const struct profile *base,
+					   const struct profile *shown,
+					   const struct stack_levels *levels,
+					   const struct flamegraph_options *options,
+					   enum flamegraph_format format, FILE *file);
+
+/* A sentence for an error of those above, for people. Borrowed. */
 const char *flamegraph_error(int error);
 
 #endif

@@ -46,10 +46,11 @@ static void splitter_fini(struct splitter *splitter)
 double layout_stack_width(const struct stack_list *list, const struct stack *stack,
 			  enum flamegraph_width_by width_by)
 {
-	double before = stack->values[STACK_BEFORE], after = stack->values[STACK_AFTER];
+	double before = stack->values[STACK_BEFORE] * list->before_scale;
+	double after = stack->values[STACK_AFTER];
 
 	if (!list->has_two)
-		return before;
+		return stack->values[STACK_BEFORE];
 	switch (width_by) {
 	case WIDTH_BY_BEFORE:
 		return before;
@@ -195,6 +196,16 @@ static uint32_t take_child(struct splitter *splitter, const struct range *range,
 	return i;
 }
 
+/* The stacks from first to end go no higher than frame. */
+static void set_stack_frame(struct splitter *splitter, uint32_t first, uint32_t end, uint32_t frame)
+{
+	for (uint32_t i = first; i < end; i++) {
+		uint32_t stack = splitter->entries[i].stack;
+
+		splitter->layout->stack_frames[splitter->list->stacks[stack].number] = frame;
+	}
+}
+
 /* Split one range: what ends here is the frame's own, the rest are its children. */
 static void split(struct splitter *splitter, const struct range *range)
 {
@@ -212,16 +223,19 @@ static void split(struct splitter *splitter, const struct range *range)
 		if (!splitter->entries[i].key) {
 			add_values(splitter, layout->frames[range->frame].selves, stack);
 			start += width_of(splitter, stack);
+			set_stack_frame(splitter, i, i + 1, range->frame);
 			i++;
 			continue;
 		}
 		uint32_t end = take_child(splitter, range, i, depth, &child);
 		child.start = start;
 		start += child.width;
-		if (child.width < splitter->settings->minimum)
+		if (child.width < splitter->settings->minimum) {
 			layout->hidden++;
-		else
+			set_stack_frame(splitter, i, end, range->frame);
+		} else {
 			push_range(splitter, (struct range){i, end, add_frame(layout, &child)});
+		}
 		i = end;
 	}
 	/* The leftmost child is taken next. */
@@ -261,6 +275,7 @@ void layout_init(struct layout *layout, const struct stack_list *list,
 	splitter.ranks = stack_list_ranks(list);
 	splitter.entries = memory_resize(NULL, room, sizeof(*splitter.entries));
 	splitter.scratch = memory_resize(NULL, room, sizeof(*splitter.scratch));
+	layout->stack_frames = memory_new(room * sizeof(*layout->stack_frames));
 	for (uint32_t i = 0; i < list->stack_count; i++) {
 		splitter.entries[i].stack = i;
 		root.width += width_of(&splitter, i);
@@ -278,5 +293,6 @@ void layout_init(struct layout *layout, const struct stack_list *list,
 void layout_fini(struct layout *layout)
 {
 	free(layout->frames);
+	free(layout->stack_frames);
 	*layout = (struct layout){0};
 }

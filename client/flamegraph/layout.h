@@ -31,9 +31,10 @@ struct layout {
 	uint32_t count;
 	size_t capacity;
 	uint32_t max_depth;
-	double total;       /* width of the root */
-	double delta_limit; /* largest change of a single stack */
-	uint32_t hidden;    /* frames that are too narrow, not counting those above them */
+	double total;           /* width of the root */
+	double delta_limit;     /* largest change of a single stack */
+	uint32_t *stack_frames; /* by number of a stack: the highest drawn frame that it is in */
+	uint32_t hidden;        /* frames that are too narrow, not counting those above them */
 };
 
 struct layout_settings {

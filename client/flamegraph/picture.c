@@ -108,6 +108,16 @@ static struct color name_color(const struct picture *picture, const char *name, 
 	return color;
 }
 
+static struct color change_color(const struct picture *picture, const struct change *change)
+{
+	double delta = change->after - change->before;
+
+	if (!change->is_significant)
+		return (struct color){216, 216, 216};
+	return palette_delta_color(picture->options->negate && delta != 0 ? -delta : delta,
+				   picture->difference.limit);
+}
+
 static struct color frame_color(const struct picture *picture, uint32_t number,
 				struct palette_map *map)
 {
@@ -128,6 +138,8 @@ static struct color frame_color(const struct picture *picture, uint32_t number,
 	}
 	if (palette_separator_color(name, length, &color))
 		return color;
+	if (picture->difference.count)
+		return change_color(picture, &picture->difference.changes[number]);
 	if (picture->list->has_two)
 		return palette_delta_color(delta_of(picture, frame), picture->layout.delta_limit);
 	return name_color(picture, name, length, kind, map);
@@ -189,6 +201,14 @@ int picture_init(struct picture *picture, struct stack_list *list,
 		error = mark_wakers(list);
 	if (error)
 		return error;
+	if (list->has_two && options->compare_shares) {
+		double before = stack_list_total(list, STACK_BEFORE);
+		double after = stack_list_total(list, STACK_AFTER);
+
+		/* Equal stacks become one, which is as wide as the larger of its two shares. */
+		stack_list_merge_equal(list);
+		list->before_scale = before > 0 && after > 0 ? after / before : 1;
+	}
 	picture->total = layout_total(list, options->width_by);
 	if (picture->total <= 0)
 		return -ENODATA;
@@ -200,6 +220,9 @@ int picture_init(struct picture *picture, struct stack_list *list,
 	layout_init(&picture->layout, list, &settings);
 	/* The root is all there is, also when the scale goes further. */
 	picture->layout.frames[0].width = picture->total;
+	if (list->has_two && options->compare_shares)
+		difference_init(&picture->difference, list, &picture->layout,
+				options->significance);
 	picture->height = (picture->layout.max_depth + 1) * options->frame_height + picture->top +
 			  picture->bottom;
 	return color_frames(picture);
@@ -208,6 +231,7 @@ int picture_init(struct picture *picture, struct stack_list *list,
 void picture_fini(struct picture *picture)
 {
 	layout_fini(&picture->layout);
+	difference_fini(&picture->difference);
 	free(picture->colors);
 	*picture = (struct picture){0};
 }
@@ -306,6 +330,25 @@ char *picture_count(double value)
 	return memory_copy_text(grouped, used);
 }
 
+/* "name (10.00% before, 13.00% after, +3.00%, 95%: +1.40 to +4.60)" */
+static char *change_title(const struct picture *picture, uint32_t number)
+{
+	const struct change *change = &picture->difference.changes[number];
+	size_t length;
+	const char *name = picture_name(picture, number, &length);
+
+	if (picture->layout.frames[number].frame == LAYOUT_ROOT) {
+		name = "all";
+		length = strlen(name);
+	}
+	return memory_format("%.*s (%.2f%% before, %.2f%% after, %+.2f%%, 95%%: %+.2f to %+.2f; "
+			     "self %.2f%% before, %.2f%% after)%s",
+			     (int)length, name, 100 * change->before, 100 * change->after,
+			     100 * (change->after - change->before), 100 * change->low,
+			     100 * change->high, 100 * change->own_before, 100 * change->own_after,
+			     change->is_significant ? "" : ", not significant");
+}
+
 char *picture_title(const struct picture *picture, uint32_t number)
 {
 	const struct layout_frame *frame = &picture->layout.frames[number];
@@ -317,6 +360,8 @@ char *picture_title(const struct picture *picture, uint32_t number)
 	size_t length;
 	const char *name = picture_name(picture, number, &length);
 
+	if (picture->difference.count)
+		return change_title(picture, number);
 	if (frame->frame == LAYOUT_ROOT)
 		return memory_format("all (%s %s, 100%%)", text, picture->count_name);
 	if (!picture->list->has_two)

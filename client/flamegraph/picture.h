@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "client/flamegraph/difference.h"
 #include "client/flamegraph/layout.h"
 #include "client/flamegraph/options.h"
 #include "client/flamegraph/palette.h"
@@ -17,18 +18,16 @@
 
 #define PICTURE_DEFAULT_WIDTH 1200
 
-struct difference;
-
 struct picture {
 	const struct flamegraph_options *options;
 	const struct stack_list *list; /* borrowed */
 	struct layout layout;
-	struct color *colors;          /* by frame of the layout */
-	struct difference *difference; /* NULL: none, or colours by raw counts */
-	double total;                  /* what the whole width stands for */
-	double scale;                  /* px for one unit of the values */
-	double width, height;          /* px, of the image */
-	double top, bottom, side;      /* margins, px */
+	struct color *colors;         /* by frame of the layout */
+	struct difference difference; /* count 0: none, or colours by raw counts */
+	double total;                 /* what the whole width stands for */
+	double scale;                 /* px for one unit of the values */
+	double width, height;         /* px, of the image */
+	double top, bottom, side;     /* margins, px */
 	const char *title;
 	const char *count_name;
 };

@@ -269,6 +269,14 @@ static void write_legend(const struct picture *picture, double y, FILE *file)
 		write_legend_entry("fill=\"#ff6969\"", negate ? "shrank" : "grew", &x, y, file);
 		write_legend_entry("fill=\"#6969ff\"", negate ? "grew" : "shrank", &x, y, file);
 	}
+	if (picture->difference.count && picture->options->significance > 0) {
+		_cleanup_free_ char *method = difference_method(&picture->difference);
+		_cleanup_free_ char *label =
+			memory_format("not more than chance (false discovery rate %g %%, %s)",
+				      100 * picture->options->significance, method);
+
+		write_legend_entry("fill=\"#d8d8d8\"", label, &x, y, file);
+	}
 	for (uint32_t i = 1; i < picture->layout.count && is_by_kind(picture); i++)
 		is_used[picture->list->profile->frames[picture->layout.frames[i].frame].kind] = 1;
 	for (int kind = 0; kind < FRAME_KIND_COUNT; kind++) {

@@ -82,6 +82,13 @@ void svg_view_write(const struct picture *picture, const struct stack_levels *le
 	set_flag(view, "byProcess", levels->by_process);
 	set_flag(view, "byThread", levels->by_thread);
 	set_flag(view, "isDifference", picture->list->has_two);
+	if (picture->difference.count) {
+		set_number(view, "significance", options->significance);
+		json_object_set_new(view, "sampleValues",
+				    json_pack("[ff]",
+					      difference_sample_value(picture->list, STACK_BEFORE),
+					      difference_sample_value(picture->list, STACK_AFTER)));
+	}
 	if (!by_kind && !picture->list->has_two)
 		json_object_set_new(view, "colors", list_colors(picture));
 	char *text = json_dumps(view, JSON_COMPACT | JSON_REAL_PRECISION(12));

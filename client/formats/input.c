@@ -37,6 +37,7 @@ static void move_values(struct stack_list *list, uint32_t first, int from, int w
 
 		values[STACK_BEFORE] = values[STACK_AFTER] = 0;
 		values[which] = value;
+		/* Text tells no variances, so there is nothing else to move. */
 	}
 }
 

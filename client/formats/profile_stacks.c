@@ -167,15 +167,43 @@ static uint32_t find_stack(struct layout *layout, const struct profile_row *row)
 	return levels + depth;
 }
 
+/* The value of a row, and with it how much of a weight that is. */
+static double row_value(const struct profile_row *row, enum stack_unit unit, double *scale)
+{
+	double value = unit == STACK_UNIT_SAMPLES ? row->count : row->weight / units[unit].divisor;
+
+	*scale = row->weight > 0 ? value / row->weight : 0;
+	return value;
+}
+
+/* Row i of the profile is the stack with number first + i. */
+static void add_slices(struct stack_list *list, const struct profile *profile, enum stack_unit unit,
+		       uint32_t first, int which)
+{
+	struct stack_slices *slices = &list->slices[which];
+
+	for (uint32_t i = 0; i < profile->slice_row_count; i++) {
+		const struct profile_slice_row *row = &profile->slice_rows[i];
+		double scale;
+
+		row_value(&profile->rows[row->row], unit, &scale);
+		slices->rows = memory_grow(slices->rows, &slices->row_capacity,
+					   slices->row_count + 1, sizeof(*slices->rows));
+		slices->rows[slices->row_count++] =
+			(struct stack_slice){first + row->row, row->slice, row->weight * scale};
+	}
+	slices->count = profile->slice_count;
+}
+
 int profile_stacks_add(struct stack_list *list, const struct profile *profile,
 		       const struct stack_levels *levels, int which)
 {
 	_cleanup_(layout_fini) struct layout layout = {0};
 	enum stack_unit unit = stack_unit_of(profile, levels->unit);
-	int by_count = unit == STACK_UNIT_SAMPLES;
+	uint32_t first = list->stack_count;
 	int error = 0;
 
-	if (!by_count && units[unit].needs != profile->unit)
+	if (unit != STACK_UNIT_SAMPLES && units[unit].needs != profile->unit)
 		return -EINVAL;
 	if (!list->stack_count && !list->profile->event)
 		copy_origin(list->profile, profile);
@@ -185,12 +213,18 @@ int profile_stacks_add(struct stack_list *list, const struct profile *profile,
 	for (uint32_t i = 0; i < profile->row_count && !error; i++) {
 		const struct profile_row *row = &profile->rows[i];
 		double values[STACK_VALUES] = {0};
+		double scale;
 		uint32_t depth = find_stack(&layout, row);
 
-		values[which] = by_count ? row->count : row->weight / units[unit].divisor;
+		values[which] = row_value(row, unit, &scale);
 		error = stack_list_add(list, layout.stack, depth, values[STACK_BEFORE],
 				       values[STACK_AFTER]);
+		if (!error)
+			list->stacks[list->stack_count - 1].variances[which] =
+				row->variance * scale * scale;
 	}
+	if (!error && list->slices[which].count == 0)
+		add_slices(list, profile, unit, first, which);
 	return error;
 }
 

@@ -7,7 +7,11 @@
 
 void stack_list_init(struct stack_list *list)
 {
-	*list = (struct stack_list){.profile = profile_new(), .unit_name = "samples"};
+	*list = (struct stack_list){
+		.profile = profile_new(),
+		.unit_name = "samples",
+		.before_scale = 1,
+	};
 }
 
 void stack_list_fini(struct stack_list *list)
@@ -17,6 +21,8 @@ void stack_list_fini(struct stack_list *list)
 	free(list->frames);
 	free(list->stacks);
 	free(list->named_frames);
+	for (int which = 0; which < STACK_VALUES; which++)
+		free(list->slices[which].rows);
 	*list = (struct stack_list){0};
 }
 
@@ -86,11 +92,13 @@ int stack_list_add(struct stack_list *list, const uint32_t *frames, uint32_t dep
 				   (size_t)list->stack_count + 1, sizeof(*list->stacks));
 	if (depth)
 		memcpy(list->frames + list->frame_count, frames, depth * sizeof(*frames));
-	list->stacks[list->stack_count++] = (struct stack){
+	list->stacks[list->stack_count] = (struct stack){
+		.number = list->stack_count,
 		.first = (uint32_t)list->frame_count,
 		.depth = depth,
 		.values = {before, after},
 	};
+	list->stack_count++;
 	list->frame_count += depth;
 	return 0;
 }
@@ -227,24 +235,46 @@ static int compare_stacks(const void *left, const void *right, void *context)
 	return (a->depth > b->depth) - (a->depth < b->depth);
 }
 
+/* Stacks have new numbers: numbers[old] is the new one. */
+static void renumber_slices(struct stack_list *list, const uint32_t *numbers)
+{
+	for (int which = 0; which < STACK_VALUES; which++) {
+		struct stack_slices *slices = &list->slices[which];
+
+		for (size_t i = 0; i < slices->row_count; i++)
+			slices->rows[i].stack = numbers[slices->rows[i].stack];
+	}
+}
+
+static void add_values(struct stack *sum, const struct stack *stack)
+{
+	for (int which = 0; which < STACK_VALUES; which++) {
+		sum->values[which] += stack->values[which];
+		sum->variances[which] += stack->variances[which];
+	}
+}
+
 void stack_list_merge_equal(struct stack_list *list)
 {
 	_cleanup_free_ uint32_t *ranks = stack_list_ranks(list);
+	_cleanup_free_ uint32_t *numbers = memory_new((list->stack_count + 1) * sizeof(*numbers));
 	struct order order = {list, ranks};
 	uint32_t kept = 0;
 
 	if (!list->stack_count)
 		return;
 	qsort_r(list->stacks, list->stack_count, sizeof(*list->stacks), compare_stacks, &order);
-	for (uint32_t i = 1; i < list->stack_count; i++) {
-		struct stack *last = &list->stacks[kept];
+	for (uint32_t i = 0; i < list->stack_count; i++) {
+		const struct stack stack = list->stacks[i];
 
-		if (compare_stacks(last, &list->stacks[i], &order) == 0) {
-			last->values[STACK_BEFORE] += list->stacks[i].values[STACK_BEFORE];
-			last->values[STACK_AFTER] += list->stacks[i].values[STACK_AFTER];
-		} else {
-			list->stacks[++kept] = list->stacks[i];
-		}
+		if (i && compare_stacks(&list->stacks[kept], &stack, &order) == 0)
+			add_values(&list->stacks[kept], &stack);
+		else
+			list->stacks[i ? ++kept : 0] = stack;
+		numbers[stack.number] = kept;
 	}
 	list->stack_count = kept + 1;
+	for (uint32_t i = 0; i < list->stack_count; i++)
+		list->stacks[i].number = i;
+	renumber_slices(list, numbers);
 }

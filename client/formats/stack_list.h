@@ -22,7 +22,24 @@ enum { STACK_BEFORE, STACK_AFTER, STACK_VALUES };
 struct stack {
 	uint32_t first; /* where its frames start in the list's frames */
 	uint32_t depth;
-	double values[STACK_VALUES]; /* a list of one value uses STACK_BEFORE alone */
+	uint32_t number;                /* in the order in which they were added */
+	double values[STACK_VALUES];    /* a list of one value uses STACK_BEFORE alone */
+	double variances[STACK_VALUES]; /* of the values; 0: not known */
+};
+
+/* What one slice of a window put into a value. */
+struct stack_slice {
+	uint32_t stack; /* its number */
+	uint32_t slice;
+	double value;
+};
+
+/* The slices of one of the values; count 0: not known. */
+struct stack_slices {
+	struct stack_slice *rows;
+	size_t row_count;
+	size_t row_capacity;
+	uint32_t count; /* of slices */
 };
 
 struct stack_list {
@@ -33,6 +50,8 @@ struct stack_list {
 	struct stack *stacks;
 	uint32_t stack_count;
 	size_t stack_capacity;
+	struct stack_slices slices[STACK_VALUES];
+	double before_scale;   /* makes first values as wide as second ones: shares are compared */
 	int has_two;           /* the stacks have two values */
 	int has_modules;       /* frames of one name may differ in module: it came from a profile */
 	const char *unit_name; /* of the values: "samples", "us", … (static text) */
@@ -81,7 +100,7 @@ void stack_list_reverse(struct stack_list *list);
 
 /*
  * Sort as `LC_ALL=C sort` does with the lines of folded text, and add up the values of equal
- * stacks. Stacks without a value stay.
+ * stacks, their variances and slices. Stacks without a value stay.
  */
 void stack_list_merge_equal(struct stack_list *list);
 
