@@ -21,6 +21,7 @@ extern const struct command dump_command;
 extern const struct command svg_command;
 extern const struct command top_command;
 extern const struct command record_command;
+extern const struct command diff_command;
 extern const struct command render_command;
 extern const struct command collapse_command;
 

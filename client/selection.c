@@ -129,6 +129,7 @@ static json_t *make_parameters(const struct selection *selection, int operand_co
 	add_flag(parameters, "idle", selection->idle, 1);
 	add_flag(parameters, "lines", selection->lines, 1);
 	add_flag(parameters, "inline", selection->inlined, 1);
+	add_flag(parameters, "slices", selection->slices, 1);
 	return parameters;
 }
 

@@ -31,6 +31,7 @@ struct selection {
 	int lines;
 	int inlined;
 	int idle;
+	int slices;         /* no option: have the weights told slice by slice */
 	int unit;           /* number of a word of selection_units */
 	double min_quality; /* percent; 0: any will do */
 };

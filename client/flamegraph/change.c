@@ -94,24 +94,74 @@ void change_find(struct change *change, const struct share *before, const struct
 	change->high = difference + QUANTILE_95 * deviation;
 }
 
-static int compare_p(const void *left, const void *right)
-{
-	const double *a = left, *b = right;
+/* A question: changes of the same shares, such as those of a caller and its only callee, are one. */
+struct question {
+	double before, after;
+	double p;
+	double weighted; /* p by weight */
+};
 
-	return (*a > *b) - (*a < *b);
+static int compare_shares(const void *left, const void *right)
+{
+	const struct question *a = left, *b = right;
+
+	if (a->before != b->before)
+		return a->before < b->before ? -1 : 1;
+	return (a->after > b->after) - (a->after < b->after);
+}
+
+static int compare_weighted(const void *left, const void *right)
+{
+	const struct question *a = left, *b = right;
+
+	return (a->weighted > b->weighted) - (a->weighted < b->weighted);
+}
+
+/* The different questions in changes; what can only be all or nothing is none. */
+static size_t find_questions(struct question *questions, const struct change *changes, size_t count)
+{
+	size_t found = 0, kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct change *change = &changes[i];
+
+		if (change->low < change->high)
+			questions[found++] = (struct question){
+				.before = change->before, .after = change->after, .p = change->p};
+	}
+	qsort(questions, found, sizeof(*questions), compare_shares);
+	for (size_t i = 0; i < found; i++)
+		if (!kept || compare_shares(&questions[kept - 1], &questions[i]) != 0)
+			questions[kept++] = questions[i];
+	return kept;
 }
 
 void change_control(struct change *changes, size_t count, double rate)
 {
-	_cleanup_free_ double *sorted = memory_new((count + 1) * sizeof(*sorted));
-	double limit = -1;
+	_cleanup_free_ struct question *questions =
+		memory_resize(NULL, count + 1, sizeof(*questions));
+	size_t asked = find_questions(questions, changes, count);
+	double shares = 0, limit = -1;
 
-	for (size_t i = 0; i < count; i++)
-		sorted[i] = changes[i].p;
-	qsort(sorted, count, sizeof(*sorted), compare_p);
-	for (size_t i = 0; i < count; i++)
-		if (sorted[i] <= rate * (double)(i + 1) / (double)count)
-			limit = sorted[i];
-	for (size_t i = 0; i < count; i++)
-		changes[i].is_significant = rate <= 0 || changes[i].p <= limit;
+	for (size_t i = 0; i < asked; i++)
+		shares += questions[i].before + questions[i].after;
+	/* Large shares weigh more, and the mean weight is 1, which keeps the rate. */
+	double mean = asked ? shares / (double)asked : 1;
+	for (size_t i = 0; i < asked; i++) {
+		double share = questions[i].before + questions[i].after;
+
+		questions[i].weighted = share > 0 ? questions[i].p * mean / share : INFINITY;
+	}
+	qsort(questions, asked, sizeof(*questions), compare_weighted);
+	for (size_t i = 0; i < asked; i++)
+		if (questions[i].weighted <= rate * (double)(i + 1) / (double)asked)
+			limit = questions[i].weighted;
+	for (size_t i = 0; i < count; i++) {
+		struct change *change = &changes[i];
+		double share = change->before + change->after;
+		int is_question = change->low < change->high && share > 0;
+
+		change->is_significant =
+			rate <= 0 || (is_question && change->p * mean / share <= limit);
+	}
 }

@@ -34,7 +34,11 @@ struct change {
 /* Compare two sides; own shares and is_significant are left alone. */
 void change_find(struct change *change, const struct share *before, const struct share *after);
 
-/* Mark those of count changes that are significant at a false discovery rate; 0: all of them. */
+/*
+ * Mark those of count changes that are significant at a false discovery rate; 0: all of them. A
+ * change weighs as much as its share (Genovese, Roeder and Wasserman), so that many narrow frames
+ * do not hide a wide one, and changes of equal shares are one question.
+ */
 void change_control(struct change *changes, size_t count, double rate);
 
 /*

@@ -341,6 +341,19 @@ struct color palette_delta_color(double value, double limit)
 	return (struct color){255, 255, 255};
 }
 
+struct color palette_change_color(double value, double limit)
+{
+	static const struct color grew = {240, 98, 62}, shrank = {86, 145, 235};
+	const struct color *full = value > 0 ? &grew : &shrank;
+	double share = limit > 0 ? fmin(1, fabs(value) / limit) : 0;
+
+	/* The smallest change that counts can still be told from white. */
+	share = value != 0 ? 0.25 + 0.75 * share : 0;
+	return (struct color){(uint8_t)(255 - share * (255 - full->red)),
+			      (uint8_t)(255 - share * (255 - full->green)),
+			      (uint8_t)(255 - share * (255 - full->blue))};
+}
+
 int palette_separator_color(const char *name, size_t length, struct color *color)
 {
 	if (length > 2 || !length || memcmp(name, "--", length) != 0)

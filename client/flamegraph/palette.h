@@ -42,6 +42,12 @@ struct color palette_kind_shade(enum frame_kind kind, int shade);
 /* Red where value > 0, blue where it is < 0, white at 0, full at ±limit. */
 struct color palette_delta_color(double value, double limit);
 
+/*
+ * The same in tones that leave a label readable and that the colour-blind can tell apart: orange
+ * grew, blue shrank, paler the less it was.
+ */
+struct color palette_change_color(double value, double limit);
+
 /* What separates a waker's stack ("--") or the kernel's from the user's ("-"); 0: neither. */
 int palette_separator_color(const char *name, size_t length, struct color *color);
 

@@ -114,8 +114,8 @@ static struct color change_color(const struct picture *picture, const struct cha
 
 	if (!change->is_significant)
 		return (struct color){216, 216, 216};
-	return palette_delta_color(picture->options->negate && delta != 0 ? -delta : delta,
-				   picture->difference.limit);
+	return palette_change_color(picture->options->negate && delta != 0 ? -delta : delta,
+				    picture->difference.limit);
 }
 
 static struct color frame_color(const struct picture *picture, uint32_t number,
@@ -176,8 +176,10 @@ static void set_size(struct picture *picture)
 	picture->scale = (picture->width - 2 * picture->side) / picture->total;
 }
 
-static const char *default_title(const struct flamegraph_options *options)
+static const char *default_title(const struct flamegraph_options *options, int is_difference)
 {
+	if (is_difference)
+		return "Differential Flame Graph";
 	if (options->flamechart)
 		return "Flame Chart";
 	return options->inverted ? "Icicle Graph" : "Flame Graph";
@@ -193,7 +195,9 @@ int picture_init(struct picture *picture, struct stack_list *list,
 	int error = 0;
 
 	*picture = (struct picture){.options = options, .list = list};
-	picture->title = options->title ? options->title : default_title(options);
+	picture->title = options->title
+				 ? options->title
+				 : default_title(options, list->has_two && options->compare_shares);
 	picture->count_name = options->count_name ? options->count_name : list->unit_name;
 	if (options->reverse)
 		stack_list_reverse(list);

@@ -167,6 +167,8 @@ static void write_fill(const struct picture *picture, uint32_t number, FILE *fil
 	const struct color *color = &picture->colors[number];
 	enum frame_kind kind = FRAME_PROCESS;
 
+	if (picture->difference.count && picture->difference.changes[number].after <= 0)
+		fputs("class=\"gone\" ", file);
 	if (!is_by_kind(picture)) {
 		fprintf(file, "fill=\"#%02x%02x%02x\"", color->red, color->green, color->blue);
 		return;
@@ -264,10 +266,12 @@ static void write_legend(const struct picture *picture, double y, FILE *file)
 
 	fputs("<g id=\"legend\" class=\"note\">", file);
 	if (picture->list->has_two) {
-		int negate = picture->options->negate;
+		int negate = picture->options->negate, is_ours = picture->difference.count > 0;
 
-		write_legend_entry("fill=\"#ff6969\"", negate ? "shrank" : "grew", &x, y, file);
-		write_legend_entry("fill=\"#6969ff\"", negate ? "grew" : "shrank", &x, y, file);
+		write_legend_entry(is_ours ? "fill=\"#f0623e\"" : "fill=\"#ff6969\"",
+				   negate ? "shrank" : "grew", &x, y, file);
+		write_legend_entry(is_ours ? "fill=\"#5691eb\"" : "fill=\"#6969ff\"",
+				   negate ? "grew" : "shrank", &x, y, file);
 	}
 	if (picture->difference.count && picture->options->significance > 0) {
 		_cleanup_free_ char *method = difference_method(&picture->difference);
@@ -276,6 +280,8 @@ static void write_legend(const struct picture *picture, double y, FILE *file)
 				      100 * picture->options->significance, method);
 
 		write_legend_entry("fill=\"#d8d8d8\"", label, &x, y, file);
+		write_legend_entry("fill=\"#fff\" class=\"gone\"", "not there any more", &x, y,
+				   file);
 	}
 	for (uint32_t i = 1; i < picture->layout.count && is_by_kind(picture); i++)
 		is_used[picture->list->profile->frames[picture->layout.frames[i].frame].kind] = 1;

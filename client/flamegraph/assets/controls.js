@@ -179,7 +179,7 @@ class Controls {
 		const shape = state => [state.reverse, state.sort, state.fold, ...state.hidden].join('\0');
 		if (!before || shape(before) !== shape(this.state)) {
 			this.tree = this.model ? buildTree(this.model, this.state) : this.tree ?? readDrawn();
-			this.details.text = new Details(this.tree);
+			this.details.text = new Details(this.tree, this.model);
 			this.search(null);
 		}
 		this.zoom = this.tree.find(this.state.zoom);
@@ -233,7 +233,7 @@ class Controls {
 		this.picture.draw(this.tree, {
 			zoom: this.zoom, colors: this.state.colors, cut: this.state.cut,
 			isMatch: node => node > 0 && this.matching !== null && this.matching[this.tree.frame[node]] === 1,
-			changeColor: node => changeColor(this.tree, node),
+			changeColor: node => changeColor(this.tree, node, this.model),
 		}, geometry);
 		this.placeFoot(geometry);
 		this.countMatches();

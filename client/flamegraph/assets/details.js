@@ -21,13 +21,14 @@ function plural(count) {
 }
 
 class Details {
-	constructor(tree) {
+	constructor(tree, model) {
 		this.tree = tree;
+		this.model = model;
 	}
 
 	// Half the width of the 95 % interval of a node's share, or null where nothing is known of it.
 	halfInterval(node) {
-		const {spread, total} = this.tree;
+		const {total} = this.tree, spread = this.tree.spread[1];
 		const whole = total[1][0], share = total[1][node] / whole;
 		if (!(spread[node] > 0) || !(whole > 0))
 			return null;
@@ -50,7 +51,8 @@ class Details {
 		if (!node)
 			return '';
 		const {kind, module, file, line} = this.tree.frames[this.tree.frame[node]];
-		return [KIND_NAMES[kind] ?? '', module, file ? file + (line ? ':' + line : '') : ''].filter(part => part).join(' · ');
+		const change = view.isDifference ? changeOf(this.tree, node, this.model) : null;
+		return [!change ? '' : change.isSignificant ? 'changed' : 'not more than chance', KIND_NAMES[kind] ?? '', module, file ? file + (line ? ':' + line : '') : ''].filter(part => part).join(' · ');
 	}
 
 	// Rows of name and value.
@@ -65,19 +67,26 @@ class Details {
 		return rows;
 	}
 
+	changeSentence(node) {
+		const place = this.place(node), before = this.share(node, 0), after = this.share(node, 1);
+		return `${this.tree.name(node)}${place ? ` (${place})` : ''}: ${percentText(before)} before, ${percentText(after)} after, ${signed((100 * (after - before)).toFixed(2), after - before)}`;
+	}
+
 	changeRows(node) {
 		const rows = [['', 'before', 'after', 'change']];
 		for (const [label, share] of [['total', this.share], ['self', this.ownShare]]) {
 			const before = share.call(this, node, 0), after = share.call(this, node, 1);
 			rows.push([label, percentText(before), percentText(after), signed((100 * (after - before)).toFixed(2), after - before)]);
 		}
-		const change = changeOf(this.tree, node);
+		const change = changeOf(this.tree, node, this.model);
 		if (change)
-			rows.push(['', '95 % of', `${(100 * change.low).toFixed(2)} … ${(100 * change.high).toFixed(2)}`, change.isSignificant ? 'significant' : 'not significant']);
+			rows.push(['95 %', '', '', `${signed((100 * change.low).toFixed(2), change.low)} to ${signed((100 * change.high).toFixed(2), change.high)}`]);
 		return rows;
 	}
 
 	sentence(node) {
+		if (view.isDifference)
+			return this.changeSentence(node);
 		const name = this.tree.name(node), place = this.place(node);
 		return `${name}${place ? ` (${place})` : ''}: ` + this.rows(node).map(row => row.filter(part => part).join(' ')).join(', ');
 	}

@@ -154,7 +154,7 @@ class Picture {
 
 	paint(node, state) {
 		if (view.isDifference)
-			return {fill: state.changeColor(node)};
+			return {fill: state.changeColor(node), ...(this.tree.total[1][node] > 0 || !view.compareShares ? {} : {class: 'gone'})};
 		if (!node)
 			return {class: 'p1'};
 		const frame = this.tree.frame[node];
@@ -183,7 +183,7 @@ class Picture {
 
 	addToPath(paths, box, depth, state) {
 		const paint = state.isMatch(box.node) ? {class: 'match'} : this.paint(box.node, state);
-		const key = paint.class ?? paint.fill;
+		const key = `${paint.class} ${paint.fill}`;
 		if (!paths.has(key))
 			paths.set(key, {paint, parts: []});
 		const width = box.width.toFixed(2);

@@ -49,7 +49,7 @@ class Model {
 			return view.byThread ? above.concat(level(t.name, t.tid)) : above;
 		});
 		this.sources.push({
-			which, levels, rows: json.rows,
+			which, levels, rows: json.rows, slices: json.slices, rowNodes: [],
 			parents: json.nodes.parent,
 			frames: json.nodes.frame.map(frame => frames[frame]),
 		});
@@ -62,11 +62,12 @@ function rowValue(row) {
 	return divisor ? row[3] / divisor : row[2];
 }
 
-function rowVariance(row) {
+function rowVariance(row, which) {
 	const value = rowValue(row);
 	if (row[4] > 0 && row[3] > 0)
 		return row[4] * (value / row[3]) ** 2;
-	return view.unit === 'samples' ? value : 0;
+	// Text tells no variance: a sample is worth so much.
+	return value * (view.sampleValues?.[which] ?? (view.unit === 'samples' ? 1 : 0));
 }
 
 async function readModel() {

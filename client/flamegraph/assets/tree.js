@@ -10,7 +10,7 @@ class Tree {
 		this.frame = [-1];
 		this.depth = [0];
 		this.own = [[0], [0]];
-		this.variance = [0];
+		this.variance = [[0], [0]];
 		this.children = new Map();
 	}
 
@@ -35,7 +35,8 @@ class Tree {
 		this.depth.push(this.depth[parent] + 1);
 		this.own[0].push(0);
 		this.own[1].push(0);
-		this.variance.push(0);
+		this.variance[0].push(0);
+		this.variance[1].push(0);
 		return node;
 	}
 
@@ -56,13 +57,14 @@ class Tree {
 			this.width[node] = !view.isDifference || view.widthBy === 0 ? after :
 				view.widthBy === 1 ? before : Math.max(before, after);
 		}
-		this.spread = Float64Array.from(this.variance);
+		this.spread = this.variance.map(variance => Float64Array.from(variance));
 		for (let node = size - 1; node > 0; node--) {
 			const parent = this.parent[node];
 			this.total[0][parent] += this.total[0][node];
 			this.total[1][parent] += this.total[1][node];
 			this.width[parent] += this.width[node];
-			this.spread[parent] += this.spread[node];
+			this.spread[0][parent] += this.spread[0][node];
+			this.spread[1][parent] += this.spread[1][node];
 		}
 		this.arrange(order);
 	}
@@ -159,12 +161,12 @@ function stackOf(source, row) {
 }
 
 function addStacks(tree, source, state, model) {
-	for (const row of source.rows) {
+	source.rows.forEach((row, i) => {
 		let node = 0;
 		for (const frame of transform(stackOf(source, row), state, model))
 			node = tree.child(node, frame);
-		addRow(tree, source, row, node);
-	}
+		addRow(tree, source, i, node);
+	});
 }
 
 // The same where stacks stay as they are: every node of the profile is looked at once for each process.
@@ -182,19 +184,19 @@ function addNodes(tree, source) {
 		}
 		return at;
 	};
-	for (const row of source.rows) {
+	source.rows.forEach((row, i) => {
 		let above = 0;
 		if (row[0] >= 0)
 			for (const frame of source.levels[row[0]])
 				above = tree.child(above, frame);
-		addRow(tree, source, row, nodeOf(above, row[1]));
-	}
+		addRow(tree, source, i, nodeOf(above, row[1]));
+	});
 }
 
-function addRow(tree, source, row, node) {
-	tree.own[source.which][node] += rowValue(row);
-	if (source.which)
-		tree.variance[node] += rowVariance(row);
+function addRow(tree, source, i, node) {
+	tree.own[source.which][node] += rowValue(source.rows[i]);
+	tree.variance[source.which][node] += rowVariance(source.rows[i], source.which);
+	source.rowNodes[i] = node;
 }
 
 function buildTree(model, state) {
