@@ -52,7 +52,7 @@ static const struct command_option options[] = {
 	COMMAND_OPTION("normalize", 'n', NULL, OPTION_FLAG, FIELD(normalize),
 		       "folded: scale the first counts to the total of the second"),
 	COMMAND_OPTION("strip-hex", 's', NULL, OPTION_FLAG, FIELD(strip_hex),
-		       "take functions that differ in an address alone (0x...) for one"),
+		       "take names that differ in an address (0x...) for one"),
 	COMMAND_OPTION("count", 0, "N", OPTION_NUMBER, FIELD(count),
 		       "text: as many functions at most (20)", .minimum = 1, .maximum = 100000),
 };
