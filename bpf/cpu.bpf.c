@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/identity.bpf.h"
+#include "bpf/stack_copy.bpf.h"
 #include "bpf/unwind.bpf.h"
 
 #define CONTEXT_CS        17 /* of struct pt_regs, in words */
@@ -106,6 +107,8 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 			sample->kernel_count = (__u16)(size / sizeof(__u64));
 	}
 	unwind_sample(SCRATCH_SAMPLE, scratch, task);
+	if (sample->walk_end == WALK_NO_TABLE)
+		stack_copy_send(SCRATCH_SAMPLE);
 	sample->cost_ns = (__u32)(bpf_ktime_get_ns() - began_ns);
 	sample_send(scratch);
 	return 0;

@@ -70,6 +70,9 @@ __weak __noinline int mapping_tree_step(__u32 slot, __u64 pc)
 		if (pivot >= pc || (!pivot && i))
 			break;
 	}
+	/* The last slot has no pivot: it goes as far as the one above it. */
+	if (i < pivots && scratch->node[(first_pivot + i) & 31])
+		scratch->range_end = scratch->node[(first_pivot + i) & 31];
 	scratch->entry = scratch->node[(first_slot + i) & 31];
 	return type == MAPLE_LEAF_64 ? 0 : TREE_DEEPER;
 }

@@ -28,6 +28,7 @@ enum record_type {
 	RECORD_FORK,   /* a followed process made a child */
 	RECORD_EXEC,   /* a profiled process runs another program */
 	RECORD_EXIT,   /* the last thread of a profiled process is gone */
+	RECORD_STACK,  /* a piece of stack, before the sample it belongs to: stack_copy.h */
 };
 
 enum record_event { EVENT_CPU, EVENT_OFFCPU, EVENT_HEAP, EVENT_FAULT, EVENT_COUNT };
@@ -57,6 +58,7 @@ enum sample_flag {
 	SAMPLE_PENDING = 1,    /* the core has to say whether this process is wanted: match names */
 	SAMPLE_IN_KERNEL = 2,  /* interrupted in kernel mode */
 	SAMPLE_USER_SAVED = 4, /* the user stack was walked earlier, at exec or exit */
+	SAMPLE_STACK_COPIED = 8, /* a RECORD_STACK came before: the walk can be finished */
 };
 
 struct record_sample {

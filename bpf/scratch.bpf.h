@@ -45,8 +45,10 @@ struct scratch {
 
 	struct module_key key;
 	__u64 file;
-	__u64 node[32]; /* of the mapping tree */
-	__u64 entry;    /* reference to the node to read next */
+	__u64 node[32];     /* of the mapping tree */
+	__u64 entry;        /* reference to the node to read next */
+	__u64 range_end;    /* of the range that was found there, mapped or not */
+	__u64 next_mapping; /* while all are listed */
 	struct path_walk path;
 	struct saved_stack kept; /* on its way into "saved_stacks" */
 };

@@ -160,7 +160,7 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->pipeline.stacks = core->stacks;
 	core->pipeline.processes = core->processes;
 	core->pipeline.history = core->history;
-	core->pipeline.modules = core->modules;
+	pipeline_set_modules(&core->pipeline, core->modules);
 	core->pipeline.mapping_tables = core->mapping_tables;
 	core->pipeline.jit_maps = core->jit_maps;
 	core->pipeline.cgroups = core->cgroups;
@@ -252,6 +252,7 @@ static void tear_down(struct core *core)
 	symbolizer_free(core->symbolizer);
 	bucket_ring_free(core->history);
 	jit_maps_free(core->jit_maps);
+	pipeline_fini(&core->pipeline);
 	mapping_tables_free(core->mapping_tables);
 	unwind_tables_close(core->unwind_tables);
 	module_table_free(core->modules);

@@ -9,19 +9,20 @@
 #include <stdint.h>
 
 /* Names under "lost" are samples that were taken and not kept. */
-#define CORE_COUNTERS(X)                                                                \
-	X(KEPT, "samples.kept", "samples in the history, those that aged out included") \
-	X(MATCHED, "samples.matched", "pending samples that a name or glob selected")   \
-	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")  \
-	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")      \
-	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")              \
-	X(FORKS, "processes.forked", "children of followed processes")                  \
-	X(EXECS, "processes.executed", "programs started by profiled processes")        \
-	X(EXITS, "processes.exited", "profiled processes that ended")                   \
-	X(FETCHES_ASKED, "debuginfod.asked", "debug files that servers were asked for") \
-	X(FETCHES_FOUND, "debuginfod.found", "fetched debug files that gave names")     \
-	X(FETCHES_MISSING, "debuginfod.missing", "debug files that no server has")      \
-	X(FETCHES_FAILED, "debuginfod.failed", "fetches without answer, or a wrong one")
+#define CORE_COUNTERS(X)                                                                 \
+	X(KEPT, "samples.kept", "samples in the history, those that aged out included")  \
+	X(MATCHED, "samples.matched", "pending samples that a name or glob selected")    \
+	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")   \
+	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")       \
+	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")               \
+	X(FORKS, "processes.forked", "children of followed processes")                   \
+	X(EXECS, "processes.executed", "programs started by profiled processes")         \
+	X(EXITS, "processes.exited", "profiled processes that ended")                    \
+	X(FETCHES_ASKED, "debuginfod.asked", "debug files that servers were asked for")  \
+	X(FETCHES_FOUND, "debuginfod.found", "fetched debug files that gave names")      \
+	X(FETCHES_MISSING, "debuginfod.missing", "debug files that no server has")       \
+	X(FETCHES_FAILED, "debuginfod.failed", "fetches without answer, or a wrong one") \
+	X(FINISHED, "walk.finished", "stacks walked to their end when tables had come")
 
 enum core_counter {
 #define X(name, text, sentence) COUNTER_##name,

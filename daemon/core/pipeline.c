@@ -8,6 +8,7 @@
 #include "common/frame.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/jit_maps.h"
+#include "daemon/core/late_walk.h"
 #include "daemon/core/mapping_tables.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/target_table.h"
@@ -111,7 +112,8 @@ static void credit_targets(struct pipeline *pipeline, uint32_t thread,
 	}
 }
 
-static void on_sample(void *context, const struct record_sample *sample)
+/* A sample with all the frames that it will have. */
+static void on_whole_sample(void *context, const struct record_sample *sample)
 {
 	struct pipeline *pipeline = context;
 	uint64_t weight = sample->weight;
@@ -138,7 +140,33 @@ static void on_sample(void *context, const struct record_sample *sample)
 	totals->rate_hz = target_table_rate_hz(pipeline->targets);
 }
 
+static void on_sample(void *context, const struct record_sample *sample)
+{
+	struct pipeline *pipeline = context;
+
+	if (!late_walks_add_sample(pipeline->late_walks, sample))
+		on_whole_sample(pipeline, sample);
+}
+
+void pipeline_set_modules(struct pipeline *pipeline, struct module_table *modules)
+{
+	pipeline->modules = modules;
+	pipeline->late_walks = late_walks_new(modules, on_whole_sample, pipeline);
+}
+
+void pipeline_fini(struct pipeline *pipeline)
+{
+	late_walks_free(pipeline->late_walks);
+}
+
 /* ---- Other records ---- */
+
+static void on_stack(void *context, const struct record_stack *stack)
+{
+	struct pipeline *pipeline = context;
+
+	late_walks_add_stack(pipeline->late_walks, stack);
+}
 
 static void on_module(void *context, const struct record_module *record)
 {
@@ -187,6 +215,8 @@ static void on_drained(void *context)
 			totals->lost[EVENT_CPU] += lost - pipeline->ring_lost;
 		pipeline->ring_lost = lost;
 	}
+	late_walks_continue(pipeline->late_walks, now_ns);
+	pipeline->counters.values[COUNTER_FINISHED] = late_walks_finished(pipeline->late_walks);
 	bucket_ring_evict(pipeline->history, now_ns);
 }
 
@@ -196,6 +226,7 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
 		.context = pipeline,
 		.on_sample = on_sample,
 		.on_module = on_module,
+		.on_stack = on_stack,
 		.on_process = on_process,
 		.on_malformed = on_malformed,
 		.on_drained = on_drained,

@@ -14,6 +14,7 @@
 
 struct cgroup_table;
 struct jit_maps;
+struct late_walks;
 struct mapping_tables;
 struct module_table;
 struct target_table;
@@ -24,7 +25,8 @@ struct pipeline {
 	struct stack_table *stacks;
 	struct process_table *processes;
 	struct bucket_ring *history;
-	struct module_table *modules;
+	struct module_table *modules;          /* see pipeline_set_modules() */
+	struct late_walks *late_walks;         /* Owned */
 	struct mapping_tables *mapping_tables; /* NULL: the kernel programs do without */
 	struct jit_maps *jit_maps;
 	struct cgroup_table *cgroups;
@@ -42,6 +44,10 @@ struct pipeline_ledger {
 	uint64_t malformed;
 	uint64_t in_flight; /* in the ring buffer at the moment of counting */
 };
+
+/* The modules that frames point into (borrowed), whose tables walks may have to wait for. */
+void pipeline_set_modules(struct pipeline *pipeline, struct module_table *modules);
+void pipeline_fini(struct pipeline *pipeline);
 
 /* The receiver of the sampler's records; its context is a struct pipeline. */
 struct sampler_receiver pipeline_receiver(struct pipeline *pipeline);

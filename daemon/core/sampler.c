@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bpf/stack_copy.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
@@ -39,6 +40,12 @@ static int is_whole_sample(const struct record_sample *sample, size_t size)
 						 sizeof(sample->frames[0]);
 }
 
+static int is_whole_stack(const struct record_stack *stack, size_t size)
+{
+	return size >= sizeof(*stack) && stack->mapping_count <= STACK_COPY_MAPPINGS &&
+	       stack->size <= STACK_COPY_BYTES && size >= sizeof(*stack) + stack->size;
+}
+
 /* One record; the sizes are checked here so that nobody behind has to. */
 static int on_record(void *context, void *data, size_t size)
 {
@@ -61,6 +68,12 @@ static int on_record(void *context, void *data, size_t size)
 	case RECORD_MODULE:
 		if (size >= sizeof(*module) && module->path_length <= RECORD_PATH_BYTES) {
 			receiver->on_module(receiver->context, module);
+			return 0;
+		}
+		break;
+	case RECORD_STACK:
+		if (is_whole_stack(data, size)) {
+			receiver->on_stack(receiver->context, data);
 			return 0;
 		}
 		break;

@@ -18,6 +18,7 @@
 
 struct broker_hello;
 struct event_base;
+struct record_stack;
 struct sampler;
 
 /* Who gets the records; a record is borrowed for the call, its sizes have been checked. */
@@ -25,6 +26,7 @@ struct sampler_receiver {
 	void *context;
 	void (*on_sample)(void *context, const struct record_sample *sample);
 	void (*on_module)(void *context, const struct record_module *module);
+	void (*on_stack)(void *context, const struct record_stack *stack);
 	void (*on_process)(void *context, const struct record_process *process);
 	void (*on_malformed)(void *context);
 	void (*on_drained)(void *context); /* the ring buffer is empty for now */
