@@ -147,8 +147,9 @@ void ranking_init(struct ranking *ranking, const struct profile *profile, enum r
 		take_share(&ranking->functions[i].self, ranking->weight, variance);
 		take_share(&ranking->functions[i].total, ranking->weight, variance);
 	}
-	qsort(ranking->functions, ranking->count, sizeof(*ranking->functions),
-	      order == RANKING_BY_SELF ? compare_by_self : compare_by_total);
+	if (ranking->count > 1)
+		qsort(ranking->functions, ranking->count, sizeof(*ranking->functions),
+		      order == RANKING_BY_SELF ? compare_by_self : compare_by_total);
 }
 
 void ranking_fini(struct ranking *ranking)

@@ -25,7 +25,7 @@ def taken_is_kept_plus_lost_at_any_moment(scene: Scene):
 @test
 def taken_is_kept_plus_lost_with_children_that_come_and_go(scene: Scene):
     daemon = scene.flamed()
-    scene.flamectl("attach", "--all", "-F", "999")
+    scene.attach_all("-F", "999")
     storms = [scene.workload("children", way, 0, 500) for way in ("fork", "exec")]
     for count in (1000, 2000, 3000):
         wait_until(lambda wanted=count: daemon.request("status")["samples"]["taken"] >= wanted, f"{count} samples")
@@ -109,14 +109,13 @@ def a_thousand_attachments_leave_descriptors_and_memory_flat(scene: Scene):
 @test
 def programs_that_come_and_go_leave_no_descriptor_behind(scene: Scene):
     daemon = scene.flamed()
-    scene.flamectl("attach", "--all", "-F", "999")
     core = daemon.core()
+    scene.attach(scene.workload("children", "exec", 0, 1000), "-F", "4999")
 
     def samples(count):
         taken = daemon.request("status")["samples"]["taken"] + count
         wait_until(lambda: daemon.request("status")["samples"]["taken"] >= taken, f"{taken} samples")
 
-    scene.workload("children", "exec", 0, 1000)
     samples(1000)
     before = descriptor_count(core)
     samples(3000)

@@ -7,7 +7,7 @@ import random
 import select
 import socket
 
-from harness import ProtocolError, Scene, assert_equal, assert_in, descriptor_count, main, test, wait_until
+from harness import ProtocolError, Scene, assert_equal, assert_in, main, socket_count, test, wait_until
 
 MAX_REQUEST = 65536
 
@@ -142,7 +142,7 @@ def a_client_that_never_reads_costs_nobody_else(scene: Scene):
     scene.attach(program, "-F", "4999")
     scene.wait_samples(program.pid, 5000)
     core = daemon.core()
-    before = descriptor_count(core)
+    before = socket_count(core)
     deaf = [daemon.connect() for _ in range(4)]
     for connection in deaf:
         connection.socket.setblocking(False)
@@ -155,7 +155,7 @@ def a_client_that_never_reads_costs_nobody_else(scene: Scene):
     assert memory < 300 << 20, f"{memory} bytes for clients that do not read"
     for connection in deaf:
         connection.close()
-    wait_until(lambda: descriptor_count(core) <= before, "the connections are forgotten")
+    wait_until(lambda: socket_count(core) <= before, "the connections are forgotten")
     assert_serves(daemon)
 
 
@@ -163,7 +163,7 @@ def a_client_that_never_reads_costs_nobody_else(scene: Scene):
 def many_connections_at_once_leave_room_for_the_next(scene: Scene):
     daemon = scene.flamed()
     core = daemon.core()
-    before = descriptor_count(core)
+    before = socket_count(core)
     with contextlib.ExitStack() as stack:
         for _ in range(300):
             one = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -174,7 +174,7 @@ def many_connections_at_once_leave_room_for_the_next(scene: Scene):
                 break
     # What waited in the queue is accepted and found closed first.
     wait_until(lambda: can_connect(daemon), "there is room again")
-    wait_until(lambda: descriptor_count(core) <= before, "the connections are forgotten")
+    wait_until(lambda: socket_count(core) <= before, "the connections are forgotten")
     assert_serves(daemon)
 
 

@@ -70,7 +70,7 @@ def a_killed_reader_is_replaced_and_sampling_goes_on(scene: Scene):
 def sigterm_detaches_everything_and_ends_within_a_second(scene: Scene):
     daemon = scene.flamed()
     program = scene.workload("sample_program")
-    scene.flamectl("attach", "--all", "-F", "499")
+    scene.attach_all("-F", "499")
     scene.attach(program, "-F", "499")
     scene.wait_samples(program.pid, 100)
     connection = daemon.connect()
@@ -153,7 +153,7 @@ def a_flood_of_records_does_not_stop_the_daemon_from_ending(scene: Scene):
     daemon = scene.flamed()
     scene.workload("children", "fork", 0, 1)
     storm = scene.start(workload("children"), "exec", 0, 1, stderr=subprocess.DEVNULL)
-    scene.flamectl("attach", "--all", "-F", "4999")
+    scene.attach_all("-F", "4999")
     scene.wait_samples(None, 1000)
     assert storm.poll() is None
     took = daemon.stop()

@@ -81,7 +81,7 @@ def nobody_sees_the_samples_or_targets_of_others(scene: Scene):
     user, other = User(scene, OWN), User(scene, OTHER)
     theirs = other.program()
     roots = scene.workload("threads")
-    scene.flamectl("attach", "--all", "-F", "499")
+    scene.attach_all("-F", "499")
     other.flamectl("attach", theirs.pid, "-F", "499")
     wait_until(lambda: samples_of(other, theirs.pid) > 200, "samples of the other user")
     wait_until(lambda: "alpha_work" in scene.flamectl("dump", status=None).stdout, "samples of root's program")

@@ -17,8 +17,8 @@ def assert_share(rows, name, wanted):
 def the_sample_program_has_its_shares_under_main_and_run_workload(scene: Scene):
     scene.flamed()
     program = scene.workload("sample_program")
-    scene.attach(program, "-F", "499")
-    scene.wait_samples(program.pid, 4000)
+    scene.attach(program, "-F", "999")
+    scene.wait_samples(program.pid, 3000)
     rows = scene.folded(program.pid)
     assert_share(rows, "compute_hot", 70)
     assert_share(rows, "compute_medium", 20)
@@ -69,6 +69,9 @@ def a_deep_stack_is_whole(scene: Scene):
     scene.attach(program, "-F", "499")
     scene.wait_samples(program.pid, 200)
     rows = scene.folded(program.pid)
+    # Until the unwind tables of its files are in place a stack says that it has none.
+    assert share_of(rows, "[no unwind info]") < 20, rows[:3]
+    rows = [(frames, count) for frames, count in rows if "[no unwind info]" not in frames]
     whole = sum(count for frames, count in rows if frames.count("descend") == 50 and "main" in frames)
     assert whole >= 0.98 * sum(count for _, count in rows), rows[:3]
 
@@ -128,8 +131,8 @@ def a_process_that_lives_for_milliseconds_is_named(scene: Scene):
     program = scene.workload("children", "exec", 0, 3000)
     scene.attach(program, "-F", "4999")
     rows = wait_until(lambda: [row for row in [parse_folded(scene.flamectl("dump", program.pid, status=None).stdout)]
-                               if sum(count for frames, count in row if "child_work" in frames) > 200],
-                      "200 samples of short-lived children")[0]
+                               if sum(count for frames, count in row if "child_work" in frames) > 1000],
+                      "1000 samples of short-lived children")[0]
     whole = sum(count for frames, count in rows if "child_work" in frames and "main" in frames)
     named = sum(count for frames, count in rows if "child_work" in frames)
     assert whole > 0.95 * named, rows[:5]

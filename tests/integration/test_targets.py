@@ -127,7 +127,7 @@ def everything_can_be_profiled(scene: Scene):
     scene.flamed()
     scene.workload("sample_program")
     scene.workload("threads")
-    scene.flamectl("attach", "--all", "-F", "199")
+    scene.attach_all("-F", "199")
 
     def answered():
         try:
