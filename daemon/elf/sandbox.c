@@ -99,13 +99,27 @@ struct landlock_rights {
 
 DEFINE_CLEANUP(seccomp_release, void)
 
-static void close_others(int keep_fd)
+static int close_between(unsigned int first, unsigned int last)
+{
+	struct rlimit limit;
+
+	if (first > last || !close_range(first, last, 0))
+		return 0;
+	if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	for (rlim_t fd = first; fd <= last && fd < limit.rlim_max; fd++) /* kernels before 5.9 */
+		close((int)fd);
+	return 0;
+}
+
+/* Close all descriptors but the standard ones and keep_fd. */
+static int close_others(int keep_fd)
 {
 	const unsigned int first = STDERR_FILENO + 1;
+	unsigned int keep = keep_fd < (int)first ? first - 1 : (unsigned int)keep_fd;
+	int error = close_between(first, keep - 1);
 
-	if (keep_fd > (int)first)
-		close_range(first, (unsigned int)keep_fd - 1, 0);
-	close_range(keep_fd < (int)first ? first : (unsigned int)keep_fd + 1, ~0U, 0);
+	return error ? error : close_between(keep + 1, ~0U);
 }
 
 /* The process that forked this one may have had its own ideas of signals. */
@@ -193,9 +207,10 @@ static int filter_calls(void)
 
 int sandbox_enter(int keep_fd)
 {
-	int error;
+	int error = close_others(keep_fd);
 
-	close_others(keep_fd);
+	if (error)
+		return error;
 	reset_signals();
 	if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;

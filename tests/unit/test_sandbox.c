@@ -19,6 +19,7 @@
 #define REFUSED 7
 
 static pid_t parent;
+static int inherited; /* a descriptor that was open before */
 
 /* Attempts; each returns non-zero when it was let. */
 static int try_open(void)
@@ -123,6 +124,11 @@ static int try_working_forever(void)
 	return 1;
 }
 
+static int try_an_inherited_descriptor(void)
+{
+	return fcntl(inherited, F_GETFD) >= 0;
+}
+
 /* What the reader needs; escaping is what it must be able to do here. */
 static int make_an_image(void)
 {
@@ -138,6 +144,7 @@ static int run(int (*attempt)(void))
 {
 	int status;
 	parent = getpid();
+	inherited = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -145,6 +152,7 @@ static int run(int (*attempt)(void))
 			_exit(1);
 		_exit(attempt() ? ESCAPED : REFUSED);
 	}
+	close(inherited);
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -164,6 +172,7 @@ static void test_nothing_outside_can_be_reached(void **state)
 		{"executable memory", try_executable_memory, REFUSED},
 		{"mprotect", try_making_memory_executable, REFUSED},
 		{"fcntl", try_duplicating_a_descriptor, -SIGSYS},
+		{"inherited descriptor", try_an_inherited_descriptor, REFUSED},
 		{"memory", try_much_memory, REFUSED},
 		{"descriptors", try_many_descriptors, REFUSED},
 		{"socketpair", try_socketpair, -SIGSYS},
