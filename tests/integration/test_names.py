@@ -157,7 +157,7 @@ def code_made_at_run_time_is_named_by_the_perf_map(scene):
     scene.flamed()
     with open(scene.path("fib.js"), "w", encoding="utf-8") as file:
         file.write("function fibonacci(n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); } for (;;) fibonacci(25);")
-    process = scene.start(node, "--perf-basic-prof", scene.path("fib.js"))
+    process = scene.start(node, "--perf-basic-prof", scene.path("fib.js"), cwd=scene.folder)
     scene.stack.callback(lambda: os.path.exists(f"/tmp/perf-{process.pid}.map") and os.unlink(f"/tmp/perf-{process.pid}.map"))
     scene.attach(process, "-F", "499")
     scene.wait_samples(process.pid, 300)
@@ -172,7 +172,7 @@ def a_perf_map_that_others_may_write_is_not_believed(scene):
     scene.flamed()
     with open(scene.path("fib.js"), "w", encoding="utf-8") as file:
         file.write("function fibonacci(n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); } for (;;) fibonacci(25);")
-    process = scene.start(node, "--perf-basic-prof", scene.path("fib.js"))
+    process = scene.start(node, "--perf-basic-prof", scene.path("fib.js"), cwd=scene.folder)
     path = f"/tmp/perf-{process.pid}.map"
     scene.stack.callback(lambda: os.path.exists(path) and os.unlink(path))
     wait_until(lambda: os.path.exists(path), "node writes its map")
@@ -262,6 +262,20 @@ def inlined_functions_and_lines_of_dwarf_5(scene):
 @test
 def inlined_functions_and_lines_of_dwarf_4(scene):
     check_inlined(scene, "-gdwarf-4")
+
+
+@test
+def the_first_samples_of_a_program_never_seen_are_whole(scene):
+    scene.flamed()
+    # A file of its own: nobody can have read its tables before its first instruction.
+    shutil.copy(need_tool("perl"), scene.path("fresh"))
+    scene.flamectl("record", "-F", "999", "-o", scene.path("fresh.svg"), "--", scene.path("fresh"), "-e",
+                   "for (1..1000000) { $x += sqrt($_) }")
+    rows = scene.folded("comm:fresh")
+    total = sum(count for _, count in rows)
+    whole = sum(count for frames, count in rows if not frames[1].startswith("["))
+    # One may be taken inside the exec, on the stack of the process that was.
+    assert whole >= total - 2 and whole > 0.9 * total, (whole, total, [frames for frames, _ in rows if frames[1].startswith("[")])
 
 
 main()
