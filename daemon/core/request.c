@@ -277,6 +277,11 @@ const struct access_peer *request_peer(const struct request *request)
 	return &request->session->peer;
 }
 
+const char *request_method(const struct request *request)
+{
+	return request->method->name;
+}
+
 bool request_has(const struct request *request, const char *name)
 {
 	return json_object_get(request->parameters, name) != NULL;

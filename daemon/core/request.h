@@ -60,6 +60,9 @@ struct request_source {
 /* Who asks. Borrowed (valid as the request). */
 const struct access_peer *request_peer(const struct request *request);
 
+/* Name of the method. Borrowed (static text). */
+const char *request_method(const struct request *request);
+
 /*
  * Parameters by name: what the client gave, else the fallback of the table, else 0, false, NULL.
  * Text and values are borrowed (valid as the request). request_has() tells what the client gave.
