@@ -101,6 +101,9 @@ struct command {
 	/* What it prints is for programs: no heading with the name of the host. */
 	int prints_data;
 
+	/* It asks no daemon, so that --host makes no sense. */
+	int is_local;
+
 	/* Operands end the options: what comes behind them belongs to another program. */
 	int stops_at_operand;
 

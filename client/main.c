@@ -202,6 +202,9 @@ int main(int argument_count, char **arguments)
 	client.command = find_command(arguments[first]);
 	client.socket_path = choose_socket();
 	client.local_path = client.socket_path;
+	if (values.hosts.count && client.command->is_local)
+		command_misused(client.command,
+				"it reads files and asks no flamed; leave out --host");
 	if (values.hosts.count)
 		return run_on_hosts(&client, argument_count - first, arguments + first);
 	return run_command(&client, argument_count - first, arguments + first);

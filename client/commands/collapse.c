@@ -87,6 +87,7 @@ const struct command collapse_command = {
 	.examples = "  perf script | flamectl collapse --all > out.folded\n"
 		    "  flamectl collapse --tid samples.txt -o out.folded\n",
 	.list_options = list_options,
+	.is_local = 1,
 	.prints_data = 1,
 	.run = run,
 };

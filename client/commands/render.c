@@ -137,6 +137,7 @@ const struct command render_command = {
 		    "  flamectl render old.svg --inverted --reverse > callers.svg\n"
 		    "  flamectl render old.svg -f folded\n",
 	.list_options = list_options,
+	.is_local = 1,
 	.prints_data = 1,
 	.run = run,
 };
