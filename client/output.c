@@ -7,17 +7,35 @@
 
 #include "client/command.h"
 
-void output_write(const char *path, const char *bytes, size_t length)
+static int is_standard(const char *path)
 {
-	int is_standard = !path || strcmp(path, "-") == 0;
-	FILE *file = is_standard ? stdout : fopen(path, "we");
+	return !path || strcmp(path, "-") == 0;
+}
+
+FILE *output_open(const char *path)
+{
+	FILE *file = is_standard(path) ? stdout : fopen(path, "we");
 
 	if (!file)
 		err(EXIT_FAILED, "%s cannot be written", path);
-	size_t written = fwrite(bytes, 1, length, file);
-	int is_bad = written != length || fflush(file) == EOF;
+	return file;
+}
+
+void output_close(FILE *file, const char *path)
+{
+	int is_bad = ferror(file) || fflush(file) == EOF;
+
 	if (is_bad)
-		err(EXIT_FAILED, "%s cannot be written", is_standard ? "standard output" : path);
-	if (!is_standard && fclose(file) == EOF)
+		err(EXIT_FAILED, "%s cannot be written",
+		    is_standard(path) ? "standard output" : path);
+	if (!is_standard(path) && fclose(file) == EOF)
 		err(EXIT_FAILED, "%s cannot be written", path);
+}
+
+void output_write(const char *path, const char *bytes, size_t length)
+{
+	FILE *file = output_open(path);
+
+	fwrite(bytes, 1, length, file);
+	output_close(file, path);
 }

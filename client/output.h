@@ -7,8 +7,16 @@
 #define FLAME_CLIENT_OUTPUT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* Write bytes to the file at path ("-" or NULL: standard output); tells and exits on failure. */
 void output_write(const char *path, const char *bytes, size_t length);
+
+/*
+ * For what is too large for memory: open the same place, and close it; both tell and exit on
+ * failure.
+ */
+FILE *output_open(const char *path);
+void output_close(FILE *file, const char *path);
 
 #endif

@@ -56,8 +56,6 @@ static int run(struct client *client, int operand_count, char **operands)
 {
 	struct input_settings settings = {.format = "perf-script"};
 	_cleanup_(stack_list_fini) struct stack_list list;
-	_cleanup_free_ char *text = NULL;
-	size_t length = 0;
 
 	if (operand_count > 1)
 		command_misused(client->command, "one file at a time");
@@ -69,14 +67,11 @@ static int run(struct client *client, int operand_count, char **operands)
 	if (!list.stack_count)
 		errx(EXIT_FAILED, "there is no sample in it; is it what `perf script` prints%s?",
 		     values.perf_script.event_filter ? ", with that event" : "");
-	FILE *file = open_memstream(&text, &length);
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
+	FILE *file = output_open(values.output);
 	int error = folded_write(&list, 0, file);
-	fclose(file);
 	if (error)
 		errx(EXIT_FAILED, "%s", strerror(-error));
-	output_write(values.output, text, length);
+	output_close(file, values.output);
 	return EXIT_DONE;
 }
 

@@ -12,7 +12,7 @@
 #include "client/flamegraph/svg.h"
 
 /* A list of more frames than this is embedded as it is drawn, without what is too narrow. */
-#define MAX_EMBEDDED_FRAMES (4u << 20)
+#define MAX_EMBEDDED_FRAMES 300000
 
 /* The drawn frames as a profile: what is too narrow counts for the frame below it. */
 static struct profile *collect_drawn(const struct picture *picture)

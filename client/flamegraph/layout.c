@@ -3,17 +3,15 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Ranges up to this size are sorted by insertion. */
-#define SMALL_RANGE 24
-#define RADIX_BITS  11
-#define RADIX_SIZE  (1u << RADIX_BITS)
+#include "client/formats/stack_sort.h"
 
-/* A stack in a range, with what it is sorted by at the depth in hand. */
-struct entry {
-	uint32_t key; /* 0: the stack ends above; else rank of the frame + 1 */
-	uint32_t stack;
+/* What is looked at again and again of a stack, side by side. */
+struct brief {
+	const uint32_t *frames;
+	uint32_t depth;
+	uint32_t number;
+	double width;
 };
 
 /* Stacks that are in one frame and wait to be split. */
@@ -27,9 +25,10 @@ struct splitter {
 	const struct stack_list *list;
 	const struct layout_settings *settings;
 	uint32_t *ranks;
+	struct brief *briefs; /* by place in the list */
 	uint32_t key_limit;
-	struct entry *entries;
-	struct entry *scratch;
+	struct stack_entry *entries;
+	struct stack_entry *scratch;
 	struct range *waiting;
 	size_t waiting_count;
 	size_t waiting_capacity;
@@ -38,6 +37,7 @@ struct splitter {
 static void splitter_fini(struct splitter *splitter)
 {
 	free(splitter->ranks);
+	free(splitter->briefs);
 	free(splitter->entries);
 	free(splitter->scratch);
 	free(splitter->waiting);
@@ -92,18 +92,21 @@ static void push_range(struct splitter *splitter, struct range range)
 
 static uint32_t frame_at(const struct splitter *splitter, uint32_t stack, uint32_t depth)
 {
-	return splitter->list->frames[splitter->list->stacks[stack].first + depth];
+	return splitter->briefs[stack].frames[depth];
 }
 
-/* Set the keys of a range for depth; returns non-zero when they are in order already. */
+/*
+ * Set the keys of a range for depth: 0 for a stack that ends above, else the rank of its frame + 1.
+ * Returns non-zero when they are in order already.
+ */
 static int set_keys(struct splitter *splitter, const struct range *range, uint32_t depth)
 {
 	uint32_t before = 0;
 	int in_order = 1;
 
 	for (uint32_t i = range->first; i < range->end; i++) {
-		struct entry *entry = &splitter->entries[i];
-		uint32_t length = splitter->list->stacks[entry->stack].depth;
+		struct stack_entry *entry = &splitter->entries[i];
+		uint32_t length = splitter->briefs[entry->stack].depth;
 		uint32_t key = 0;
 
 		if (length > depth)
@@ -117,51 +120,6 @@ static int set_keys(struct splitter *splitter, const struct range *range, uint32
 	return in_order;
 }
 
-static void sort_by_insertion(struct entry *entries, uint32_t count)
-{
-	for (uint32_t i = 1; i < count; i++) {
-		struct entry entry = entries[i];
-		uint32_t at = i;
-
-		for (; at > 0 && entries[at - 1].key > entry.key; at--)
-			entries[at] = entries[at - 1];
-		entries[at] = entry;
-	}
-}
-
-/* One stable pass over the bits from shift on, from entries to scratch. */
-static void sort_digit(const struct entry *from, struct entry *to, uint32_t count, int shift)
-{
-	uint32_t starts[RADIX_SIZE] = {0};
-	uint32_t sum = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		starts[(from[i].key >> shift) & (RADIX_SIZE - 1)]++;
-	for (uint32_t i = 0; i < RADIX_SIZE; i++) {
-		uint32_t size = starts[i];
-
-		starts[i] = sum;
-		sum += size;
-	}
-	for (uint32_t i = 0; i < count; i++)
-		to[starts[(from[i].key >> shift) & (RADIX_SIZE - 1)]++] = from[i];
-}
-
-static void sort_range(struct splitter *splitter, const struct range *range)
-{
-	struct entry *entries = splitter->entries + range->first;
-	uint32_t count = range->end - range->first;
-
-	if (count <= SMALL_RANGE) {
-		sort_by_insertion(entries, count);
-		return;
-	}
-	for (int shift = 0; shift < 32 && splitter->key_limit >> shift; shift += RADIX_BITS) {
-		sort_digit(entries, splitter->scratch, count, shift);
-		memcpy(entries, splitter->scratch, count * sizeof(*entries));
-	}
-}
-
 static void add_values(const struct splitter *splitter, double *sums, uint32_t stack)
 {
 	sums[STACK_BEFORE] += splitter->list->stacks[stack].values[STACK_BEFORE];
@@ -170,8 +128,7 @@ static void add_values(const struct splitter *splitter, double *sums, uint32_t s
 
 static double width_of(const struct splitter *splitter, uint32_t stack)
 {
-	return layout_stack_width(splitter->list, &splitter->list->stacks[stack],
-				  splitter->settings->width_by);
+	return splitter->briefs[stack].width;
 }
 
 /* Stacks from first on that have the same frame at depth: its child. Returns where they end. */
@@ -202,7 +159,7 @@ static void set_stack_frame(struct splitter *splitter, uint32_t first, uint32_t 
 	for (uint32_t i = first; i < end; i++) {
 		uint32_t stack = splitter->entries[i].stack;
 
-		splitter->layout->stack_frames[splitter->list->stacks[stack].number] = frame;
+		splitter->layout->stack_frames[splitter->briefs[stack].number] = frame;
 	}
 }
 
@@ -215,7 +172,8 @@ static void split(struct splitter *splitter, const struct range *range)
 	size_t first_waiting = splitter->waiting_count;
 
 	if (!set_keys(splitter, range, depth) && !splitter->settings->keep_order)
-		sort_range(splitter, range);
+		stack_sort(splitter->entries + range->first, splitter->scratch,
+			   range->end - range->first, splitter->key_limit);
 	for (uint32_t i = range->first; i < range->end;) {
 		uint32_t stack = splitter->entries[i].stack;
 		struct layout_frame child;
@@ -276,7 +234,16 @@ void layout_init(struct layout *layout, const struct stack_list *list,
 	splitter.entries = memory_resize(NULL, room, sizeof(*splitter.entries));
 	splitter.scratch = memory_resize(NULL, room, sizeof(*splitter.scratch));
 	layout->stack_frames = memory_new(room * sizeof(*layout->stack_frames));
+	splitter.briefs = memory_resize(NULL, room, sizeof(*splitter.briefs));
 	for (uint32_t i = 0; i < list->stack_count; i++) {
+		const struct stack *stack = &list->stacks[i];
+
+		splitter.briefs[i] = (struct brief){
+			.frames = list->frames + stack->first,
+			.depth = stack->depth,
+			.number = stack->number,
+			.width = layout_stack_width(list, stack, settings->width_by),
+		};
 		splitter.entries[i].stack = i;
 		root.width += width_of(&splitter, i);
 		add_values(&splitter, root.totals, i);

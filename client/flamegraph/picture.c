@@ -240,13 +240,18 @@ void picture_fini(struct picture *picture)
 	*picture = (struct picture){0};
 }
 
-/* As "%.1f" writes and everybody reads it. */
+/* As "%.1f" writes it and everybody reads it: the nearest tenth, of two the even one. */
 static double round_to_tenths(double value)
 {
-	char text[64];
+	double tenths = nearbyint(value * 10);
+	/* What the rounding of the product hides. */
+	double rest = fma(value, 10, -tenths);
 
-	snprintf(text, sizeof(text), "%.1f", value);
-	return strtod(text, NULL);
+	if (fabs(rest) > 0.5)
+		tenths += rest > 0 ? 1 : -1;
+	else if (fabs(rest) == 0.5 && fmod(tenths, 2) != 0)
+		tenths += rest > 0 ? 1 : -1;
+	return tenths / 10;
 }
 
 struct box picture_box(const struct picture *picture, uint32_t number)

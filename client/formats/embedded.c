@@ -14,6 +14,9 @@
 
 #define PIECE_BYTES (48 * 1024) /* a multiple of three, so that pieces need no '=' in between */
 
+/* Beyond this many, time counts more than bytes. */
+#define MANY_NODES 10000
+
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* What is compressed and not written yet. */
@@ -70,7 +73,8 @@ int embedded_write(const struct profile *profile, const char *id, FILE *file)
 	packer->file = file;
 	packer->stream.next_out = packer->piece;
 	packer->stream.avail_out = PIECE_BYTES;
-	if (deflateInit(&packer->stream, Z_DEFAULT_COMPRESSION) != Z_OK)
+	int level = profile->node_count > MANY_NODES ? Z_BEST_SPEED : Z_DEFAULT_COMPRESSION;
+	if (deflateInit(&packer->stream, level) != Z_OK)
 		return -ENOMEM;
 	fprintf(file, "<metadata id=\"%s\">", id);
 	int error = profile_json_write(profile, take_json, packer);

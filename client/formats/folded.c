@@ -9,12 +9,15 @@
 void folded_reader_init(struct folded_reader *reader, struct stack_list *list)
 {
 	*reader = (struct folded_reader){.list = list};
+	reader->guesses = memory_new(FOLDED_GUESSES * sizeof(*reader->guesses));
 }
 
 void folded_reader_fini(struct folded_reader *reader)
 {
 	free(reader->frames);
 	free(reader->ends);
+	free(reader->names);
+	free(reader->guesses);
 	*reader = (struct folded_reader){0};
 }
 
@@ -100,17 +103,86 @@ static uint32_t shared_depth(const struct folded_reader *reader, const char *tex
 	return low;
 }
 
-static void add_frame(struct folded_reader *reader, const char *text, const char *name,
-		      const char *end)
+/* Note the names of frames up to frame. */
+static void learn_names(struct folded_reader *reader, uint32_t frame)
 {
-	uint32_t depth = reader->depth++;
+	const struct profile *profile = reader->list->profile;
 
-	reader->frames = memory_grow(reader->frames, &reader->frame_capacity, reader->depth,
-				     sizeof(*reader->frames));
-	reader->ends = memory_grow(reader->ends, &reader->end_capacity, reader->depth,
-				   sizeof(*reader->ends));
-	reader->frames[depth] = stack_list_frame(reader->list, name, (size_t)(end - name));
-	reader->ends[depth] = (uint32_t)(end - text);
+	reader->names = memory_grow(reader->names, &reader->name_capacity, (size_t)frame + 1,
+				    sizeof(*reader->names));
+	for (; reader->name_count <= frame; reader->name_count++) {
+		const struct intern_string *name =
+			&profile->strings.strings[profile->frames[reader->name_count].name];
+
+		reader->names[reader->name_count] = name->text;
+	}
+}
+
+/* As memcmp(3) == 0 for names, which are short: eight bytes at a time, the last eight overlapping. */
+static int is_equal(const char *a, const char *b, size_t length)
+{
+	uint64_t left, right;
+
+	if (length < 8)
+		return memcmp(a, b, length) == 0;
+	for (size_t at = 0; at + 8 < length; at += 8) {
+		memcpy(&left, a + at, 8);
+		memcpy(&right, b + at, 8);
+		if (left != right)
+			return 0;
+	}
+	memcpy(&left, a + length - 8, 8);
+	memcpy(&right, b + length - 8, 8);
+	return left == right;
+}
+
+/* Non-zero when the guess is what stands at text. */
+static int is_right(const struct folded_reader *reader, const struct folded_guess *guess,
+		    const char *text, const char *end)
+{
+	size_t rest = (size_t)(end - text);
+
+	/* An empty slot has no length; an empty name takes the long way. */
+	return guess->length && rest >= guess->length &&
+	       (rest == guess->length || text[guess->length] == ';') &&
+	       guess->frame < reader->name_count &&
+	       is_equal(text, reader->names[guess->frame], guess->length);
+}
+
+/* Where to keep a guess: by the frame before and how the name begins. */
+static struct folded_guess *find_guess(struct folded_reader *reader, const char *text,
+				       const char *end, uint32_t before)
+{
+	uint64_t start = 0;
+	size_t rest = (size_t)(end - text);
+
+	if (rest >= sizeof(start))
+		memcpy(&start, text, sizeof(start));
+	else
+		memcpy(&start, text, rest);
+	start = (start ^ before * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+	return &reader->guesses[start >> 48 & (FOLDED_GUESSES - 1)];
+}
+
+/* The frame at *text, which moves to the end of its name; before is the one before it. */
+static uint32_t read_frame(struct folded_reader *reader, const char **text, const char *end,
+			   uint32_t before)
+{
+	struct folded_guess *guess = find_guess(reader, *text, end, before);
+
+	if (is_right(reader, guess, *text, end)) {
+		*text += guess->length;
+		return guess->frame;
+	}
+	const char *stop = memchr(*text, ';', (size_t)(end - *text));
+	if (!stop)
+		stop = end;
+	guess->length = (uint32_t)(stop - *text);
+	guess->frame = stack_list_frame(reader->list, *text, guess->length);
+	if (guess->frame >= reader->name_count)
+		learn_names(reader, guess->frame);
+	*text = stop;
+	return guess->frame;
 }
 
 /* Find the frames of a stack; those shared with the stack before are there already. */
@@ -121,14 +193,22 @@ static void read_frames(struct folded_reader *reader, const char *text, size_t l
 	while (end > text && end[-1] == ';')
 		end--;
 	length = (size_t)(end - text);
-	reader->depth = shared_depth(reader, text, length);
-	const char *name = text + (reader->depth ? reader->ends[reader->depth - 1] + 1 : 0);
+	uint32_t depth = shared_depth(reader, text, length);
+	uint32_t before = depth ? reader->frames[depth - 1] : UINT32_MAX;
+	const char *name = text + (depth ? reader->ends[depth - 1] + 1 : 0);
 	while (name < end) {
-		const char *stop = memchr(name, ';', (size_t)(end - name));
-
-		add_frame(reader, text, name, stop ? stop : end);
-		name = stop ? stop + 1 : end;
+		if (depth >= reader->frame_capacity || depth >= reader->end_capacity) {
+			reader->frames = memory_grow(reader->frames, &reader->frame_capacity,
+						     (size_t)depth + 1, sizeof(*reader->frames));
+			reader->ends = memory_grow(reader->ends, &reader->end_capacity,
+						   (size_t)depth + 1, sizeof(*reader->ends));
+		}
+		before = read_frame(reader, &name, end, before);
+		reader->frames[depth] = before;
+		reader->ends[depth++] = (uint32_t)(name - text);
+		name++;
 	}
+	reader->depth = depth;
 	reader->text = text;
 	reader->length = length;
 }
@@ -209,24 +289,67 @@ static void settle_names(struct stack_list *list, unsigned int flags)
 	list->has_modules = 0;
 }
 
+#define LINE_BYTES 65536
+
+/* Lines on their way to a file. */
+struct lines {
+	FILE *file;
+	size_t used;
+	char bytes[LINE_BYTES];
+};
+
+static void put_bytes(struct lines *lines, const char *bytes, size_t length)
+{
+	if (lines->used + length > sizeof(lines->bytes)) {
+		fwrite_unlocked(lines->bytes, 1, lines->used, lines->file);
+		lines->used = 0;
+	}
+	if (length > sizeof(lines->bytes)) {
+		fwrite_unlocked(bytes, 1, length, lines->file);
+		return;
+	}
+	memcpy(lines->bytes + lines->used, bytes, length);
+	lines->used += length;
+}
+
+static void put_stack(struct lines *lines, const struct stack_list *list, const struct stack *stack)
+{
+	const struct profile *profile = list->profile;
+	char numbers[64];
+
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		uint32_t frame = list->frames[stack->first + i];
+		const struct intern_string *name =
+			&profile->strings.strings[profile->frames[frame].name];
+
+		if (i)
+			put_bytes(lines, ";", 1);
+		put_bytes(lines, name->text, name->length);
+	}
+	int length = snprintf(numbers, sizeof(numbers), " %.0f", stack->values[STACK_BEFORE]);
+	put_bytes(lines, numbers, (size_t)length);
+	if (list->has_two) {
+		length = snprintf(numbers, sizeof(numbers), " %.0f", stack->values[STACK_AFTER]);
+		put_bytes(lines, numbers, (size_t)length);
+	}
+	put_bytes(lines, "\n", 1);
+}
+
 int folded_write(struct stack_list *list, unsigned int flags, FILE *file)
 {
+	_cleanup_free_ struct lines *lines = memory_resize(NULL, 1, sizeof(*lines));
+
+	lines->file = file;
+	lines->used = 0;
 	settle_names(list, flags);
 	stack_list_merge_equal(list);
 	for (uint32_t i = 0; i < list->stack_count; i++) {
 		const struct stack *stack = &list->stacks[i];
-		double before = nearbyint(stack->values[STACK_BEFORE]);
-		double after = nearbyint(stack->values[STACK_AFTER]);
 
-		if (before <= 0 && (!list->has_two || after <= 0))
-			continue;
-		for (uint32_t k = 0; k < stack->depth; k++) {
-			if (k)
-				putc_unlocked(';', file);
-			fputs_unlocked(stack_list_name(list, list->frames[stack->first + k]), file);
-		}
-		fprintf(file, " %.0f", before);
-		fprintf(file, list->has_two ? " %.0f\n" : "\n", after);
+		if (nearbyint(stack->values[STACK_BEFORE]) > 0 ||
+		    (list->has_two && nearbyint(stack->values[STACK_AFTER]) > 0))
+			put_stack(lines, list, stack);
 	}
+	fwrite_unlocked(lines->bytes, 1, lines->used, file);
 	return ferror(file) ? -EIO : 0;
 }

@@ -12,6 +12,17 @@
 
 #include "client/formats/stack_list.h"
 
+/*
+ * A guess which frame it is that follows a frame and begins so. Its length is here too, so that the
+ * processor can go on to the next frame while it still checks this one.
+ */
+struct folded_guess {
+	uint32_t frame;
+	uint32_t length;
+};
+
+#define FOLDED_GUESSES 32768u
+
 struct folded_reader {
 	struct stack_list *list; /* borrowed */
 	uint64_t ignored_lines;  /* neither empty nor a stack with a count */
@@ -23,6 +34,10 @@ struct folded_reader {
 	uint32_t depth;
 	size_t frame_capacity;
 	size_t end_capacity;
+	struct folded_guess *guesses;
+	const char **names; /* by frame number */
+	size_t name_capacity;
+	uint32_t name_count;
 };
 
 void folded_reader_init(struct folded_reader *reader, struct stack_list *list);

@@ -16,6 +16,7 @@ void perf_script_reader_init(struct perf_script_reader *reader, struct stack_lis
 	*reader = (struct perf_script_reader){.list = list, .settings = settings};
 	list->has_modules = 1;
 	intern_init(&reader->texts);
+	reader->guesses = memory_new(PERF_SCRIPT_GUESSES * sizeof(*reader->guesses));
 	intern_init(&reader->processes);
 	if (settings->event_filter)
 		reader->event =
@@ -29,6 +30,7 @@ void perf_script_reader_fini(struct perf_script_reader *reader)
 	intern_fini(&reader->processes);
 	free(reader->event);
 	free(reader->lines);
+	free(reader->guesses);
 	free(reader->line_frames);
 	free(reader->frames);
 	*reader = (struct perf_script_reader){0};
@@ -141,35 +143,82 @@ static struct perf_script_line read_functions(struct perf_script_reader *reader,
 	return (struct perf_script_line){first, (uint32_t)reader->line_frame_count - first};
 }
 
-/*
- * The frames of the line at text, found by what is behind the pc; where the pc itself matters, by
- * the whole of it.
- */
-static const struct perf_script_line *find_line(struct perf_script_reader *reader, struct span line)
-{
-	struct perf_frame frame;
-	size_t key = 0;
+/* What tells lines apart: the name without its offset, and from the last '(' on the module. */
+struct line_key {
+	struct span name;
+	struct span module;
+};
 
-	while (key < line.length && perf_line_is_space(line.text[key]))
-		key++;
-	if (!reader->settings->addresses && !reader->settings->show_inlined)
-		while (key < line.length && perf_line_is_word(line.text[key]))
-			key++;
+static struct line_key find_key(const struct perf_script_reader *reader, struct span line)
+{
+	size_t start = 0;
+
+	while (start < line.length && perf_line_is_space(line.text[start]))
+		start++;
+	/* Where the pc matters, all of the line does. */
+	if (reader->settings->addresses || reader->settings->show_inlined)
+		return (struct line_key){{line.text + start, line.length - start}, {"", 0}};
+	while (start < line.length && perf_line_is_word(line.text[start]))
+		start++;
 	/* Java names are read in another way: one byte more tells such lines apart. */
-	if (reader->is_java && key > 0)
-		key--;
+	if (reader->is_java && start > 0)
+		start--;
+	struct line_key key = {{line.text + start, line.length - start}, {"", 0}};
+	const char *open = memrchr(key.name.text, '(', key.name.length);
+	if (!open || open == key.name.text || open[-1] != ' ')
+		return key;
+	key.module = (struct span){open, (size_t)(line.text + line.length - open)};
+	key.name.length = (size_t)(open - 1 - key.name.text);
+	key.name = perf_line_strip_offset(key.name);
+	return key;
+}
+
+static int is_guess(const struct perf_script_guess *guess, const struct line_key *key)
+{
+	return guess->text && guess->name_length == key->name.length &&
+	       guess->length == key->name.length + key->module.length &&
+	       memcmp(guess->text, key->name.text, key->name.length) == 0 &&
+	       memcmp(guess->text + key->name.length, key->module.text, key->module.length) == 0;
+}
+
+/* Read a line that was not seen before, or whose place another one took. */
+static void learn_line(struct perf_script_reader *reader, struct span line,
+		       const struct line_key *key, struct perf_script_guess *guess)
+{
+	/* The module begins with the last '(', so the text says where the one ends. */
+	size_t length = key->name.length + key->module.length;
+	_cleanup_free_ char *text = memory_new(length + 1);
+	struct perf_frame frame;
 	uint32_t before = reader->texts.count;
-	uint32_t id = intern_add(&reader->texts, line.text + key, line.length - key);
-	if (id == 0)
-		return NULL;
-	if (reader->texts.count > before) {
-		reader->lines = memory_grow(reader->lines, &reader->line_capacity, (size_t)id + 1,
-					    sizeof(*reader->lines));
+
+	memcpy(text, key->name.text, key->name.length);
+	memcpy(text + key->name.length, key->module.text, key->module.length);
+	uint32_t id = intern_add(&reader->texts, text, length);
+	reader->lines = memory_grow(reader->lines, &reader->line_capacity, (size_t)id + 1,
+				    sizeof(*reader->lines));
+	if (reader->texts.count > before || id == 0)
 		reader->lines[id] = perf_frame_read(line, &frame)
 					    ? read_functions(reader, &frame)
 					    : (struct perf_script_line){UINT32_MAX, 0};
-	}
-	return reader->lines[id].first == UINT32_MAX ? NULL : &reader->lines[id];
+	*guess = (struct perf_script_guess){
+		.text = intern_text(&reader->texts, id),
+		.name_length = (uint32_t)key->name.length,
+		.length = (uint32_t)length,
+		.line = reader->lines[id],
+	};
+}
+
+/* The frames of a line, or NULL for a line of another form. */
+static const struct perf_script_line *find_line(struct perf_script_reader *reader, struct span line)
+{
+	struct line_key key = find_key(reader, line);
+	uint32_t hash = hash_bytes(key.name.text, key.name.length) +
+			31 * hash_bytes(key.module.text, key.module.length);
+	struct perf_script_guess *guess = &reader->guesses[hash % PERF_SCRIPT_GUESSES];
+
+	if (!is_guess(guess, &key))
+		learn_line(reader, line, &key, guess);
+	return guess->line.first == UINT32_MAX ? NULL : &guess->line;
 }
 
 static void add_frames(struct perf_script_reader *reader, const struct perf_script_line *line)

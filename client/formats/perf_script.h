@@ -29,6 +29,16 @@ struct perf_script_line {
 	uint32_t count;
 };
 
+/* A line that was read before, by the hash of its name and of its module. */
+struct perf_script_guess {
+	const char *text; /* both; NULL: none */
+	uint32_t name_length;
+	uint32_t length;
+	struct perf_script_line line;
+};
+
+#define PERF_SCRIPT_GUESSES 32768u
+
 struct perf_script_reader {
 	struct stack_list *list; /* borrowed */
 	const struct perf_script_settings *settings;
@@ -39,6 +49,7 @@ struct perf_script_reader {
 
 	/* By text of a line behind the pc, with a letter before it for what else matters. */
 	struct intern texts;
+	struct perf_script_guess *guesses;
 	struct perf_script_line *lines;
 	size_t line_capacity;
 	uint32_t *line_frames;

@@ -8,16 +8,6 @@ static int is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-int perf_line_is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-int perf_line_is_word(char c)
-{
-	return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 int span_equals(struct span span, const char *text)
 {
 	return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
@@ -152,13 +142,16 @@ int perf_frame_read(struct span line, struct perf_frame *frame)
 	return 1;
 }
 
-/* "name+0x12": without the offset. */
+static int is_hex(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'f');
+}
+
 struct span perf_line_strip_offset(struct span name)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t at = name.length;
 
-	while (at > 0 && strchr(hex, name.text[at - 1]))
+	while (at > 0 && is_hex(name.text[at - 1]))
 		at--;
 	if (at >= 3 && at < name.length && memcmp(name.text + at - 3, "+0x", 3) == 0)
 		name.length = at - 3;

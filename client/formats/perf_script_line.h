@@ -57,9 +57,19 @@ void perf_name_tidy(char *name, int is_java);
 /* Non-zero when text begins like the output of `perf script`. */
 int perf_script_matches(const char *text, size_t length);
 
-/* Character classes of a line, and where digits that begin at a place end. */
-int perf_line_is_space(char c);
-int perf_line_is_word(char c);
+/* White space, and what words are made of. */
+static inline int perf_line_is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static inline int perf_line_is_word(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '_';
+}
+
+/* Where digits that begin at a place end. */
 size_t perf_line_skip_digits(struct span line, size_t at);
 
 #endif

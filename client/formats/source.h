@@ -10,7 +10,7 @@
 
 #include "common/memory.h"
 
-#define SOURCE_PIECE_BYTES (1u << 20)
+#define SOURCE_PIECE_BYTES (1u << 18)
 #define SOURCE_MAX_LINE    (64u << 20)
 #define SOURCE_MAX_WHOLE   (1u << 30)
 

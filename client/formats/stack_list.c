@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/formats/stack_sort.h"
+
 void stack_list_init(struct stack_list *list)
 {
 	*list = (struct stack_list){
@@ -212,27 +214,86 @@ uint32_t *stack_list_ranks(const struct stack_list *list)
 	return ranks;
 }
 
-struct order {
-	const struct stack_list *list;
-	const uint32_t *ranks;
+static int is_same_stack(const struct stack_list *list, const struct stack *a,
+			 const struct stack *b)
+{
+	return a->depth == b->depth && memcmp(list->frames + a->first, list->frames + b->first,
+					      a->depth * sizeof(*list->frames)) == 0;
+}
+
+/* A range of stacks that are equal up to depth. */
+struct range {
+	uint32_t first, end, depth;
 };
 
-static int compare_stacks(const void *left, const void *right, void *context)
+/* What is sorted by level by level. */
+struct sorter {
+	const struct stack_list *list;
+	const uint32_t *ranks;
+	struct stack_entry *entries;
+	struct stack_entry *scratch;
+	struct range *waiting;
+	size_t waiting_count;
+	size_t waiting_capacity;
+};
+
+static void sorter_fini(struct sorter *sorter)
 {
-	const struct order *order = context;
-	const struct stack *a = left, *b = right;
-	const uint32_t *frames_a = order->list->frames + a->first;
-	const uint32_t *frames_b = order->list->frames + b->first;
-	uint32_t depth = a->depth < b->depth ? a->depth : b->depth;
+	free(sorter->entries);
+	free(sorter->scratch);
+	free(sorter->waiting);
+}
 
-	for (uint32_t i = 0; i < depth; i++) {
-		uint32_t rank_a = order->ranks[2 * frames_a[i] + (i + 1 == a->depth)];
-		uint32_t rank_b = order->ranks[2 * frames_b[i] + (i + 1 == b->depth)];
+static void push_range(struct sorter *sorter, struct range range)
+{
+	sorter->waiting = memory_grow(sorter->waiting, &sorter->waiting_capacity,
+				      sorter->waiting_count + 1, sizeof(*sorter->waiting));
+	sorter->waiting[sorter->waiting_count++] = range;
+}
 
-		if (rank_a != rank_b)
-			return rank_a < rank_b ? -1 : 1;
+static void sort_range(struct sorter *sorter, struct range range)
+{
+	const struct stack_list *list = sorter->list;
+	struct stack_entry *entries = sorter->entries;
+
+	for (uint32_t i = range.first; i < range.end; i++) {
+		const struct stack *stack = &list->stacks[entries[i].stack];
+		uint32_t depth = range.depth;
+
+		entries[i].key = 0;
+		if (stack->depth > depth)
+			entries[i].key = sorter->ranks[2 * list->frames[stack->first + depth] +
+						       (stack->depth == depth + 1)] +
+					 1;
 	}
-	return (a->depth > b->depth) - (a->depth < b->depth);
+	stack_sort(entries + range.first, sorter->scratch, range.end - range.first,
+		   2 * list->profile->frame_count + 1);
+	for (uint32_t i = range.first, end; i < range.end; i = end) {
+		for (end = i + 1; end < range.end && entries[end].key == entries[i].key;)
+			end++;
+		if (end - i > 1 && entries[i].key)
+			push_range(sorter, (struct range){i, end, range.depth + 1});
+	}
+}
+
+static void sort_stacks(struct stack_list *list, const uint32_t *ranks)
+{
+	size_t count = list->stack_count;
+	_cleanup_(sorter_fini) struct sorter sorter = {.list = list, .ranks = ranks};
+	struct stack *sorted = memory_resize(NULL, count, sizeof(*sorted));
+
+	sorter.entries = memory_resize(NULL, count, sizeof(*sorter.entries));
+	sorter.scratch = memory_resize(NULL, count, sizeof(*sorter.scratch));
+	for (uint32_t i = 0; i < count; i++)
+		sorter.entries[i].stack = i;
+	push_range(&sorter, (struct range){0, list->stack_count, 0});
+	while (sorter.waiting_count)
+		sort_range(&sorter, sorter.waiting[--sorter.waiting_count]);
+	for (uint32_t i = 0; i < count; i++)
+		sorted[i] = list->stacks[sorter.entries[i].stack];
+	free(list->stacks);
+	list->stacks = sorted;
+	list->stack_capacity = count;
 }
 
 /* Stacks have new numbers: numbers[old] is the new one. */
@@ -258,16 +319,15 @@ void stack_list_merge_equal(struct stack_list *list)
 {
 	_cleanup_free_ uint32_t *ranks = stack_list_ranks(list);
 	_cleanup_free_ uint32_t *numbers = memory_new((list->stack_count + 1) * sizeof(*numbers));
-	struct order order = {list, ranks};
 	uint32_t kept = 0;
 
 	if (!list->stack_count)
 		return;
-	qsort_r(list->stacks, list->stack_count, sizeof(*list->stacks), compare_stacks, &order);
+	sort_stacks(list, ranks);
 	for (uint32_t i = 0; i < list->stack_count; i++) {
 		const struct stack stack = list->stacks[i];
 
-		if (i && compare_stacks(&list->stacks[kept], &stack, &order) == 0)
+		if (i && is_same_stack(list, &list->stacks[kept], &stack))
 			add_values(&list->stacks[kept], &stack);
 		else
 			list->stacks[i ? ++kept : 0] = stack;
