@@ -36,7 +36,7 @@ struct core {
 	struct event *terminated;
 	struct event *ticks;
 	struct broker_client *broker;
-	struct reader_client *reader;
+	struct worker_client *reader;
 	struct fetch_client *fetch;
 	struct sampler *sampler;
 	int sampler_fds[BROKER_FD_COUNT]; /* the sampler's */
@@ -133,7 +133,7 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	int error;
 
 	core->broker = broker_client_new(core->base, broker_fd, on_broker_lost, core);
-	core->reader = reader_client_new(core->base, core->broker);
+	core->reader = worker_client_new(core->base, core->broker, &reader_client_kind);
 	core->fetch = fetch_client_new(core->base, core->broker, &core->pipeline.counters,
 				       options->debuginfod_urls);
 	core->stacks = stack_table_new();
@@ -245,7 +245,7 @@ static void tear_down(struct core *core)
 {
 	control_socket_free(core->control);
 	fetch_client_free(core->fetch);
-	reader_client_free(core->reader);
+	worker_client_free(core->reader);
 	broker_client_free(core->broker);
 	requests_free(core->requests);
 	target_table_free(core->targets);

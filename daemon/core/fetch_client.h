@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The core's end of the socket to the fetcher, which asks debuginfod servers for debug files: a
- * queue of jobs, one at a time. A fetcher that dies or takes longer than FETCH_TIMEOUT_MS fails the
- * job at hand (and that job alone). It is started for the first job and ends when there has been
- * none for FETCH_CLIENT_IDLE_MS. Without servers nothing is queued at all.
+ * Asks the fetcher, the worker (worker_client.h) that gets debug files from debuginfod servers, and
+ * counts what comes of it. It is started for the first job and ends when there has been none for
+ * FETCH_CLIENT_IDLE_MS. Without servers nothing is queued at all.
  */
 #ifndef FLAME_DAEMON_CORE_FETCH_CLIENT_H
 #define FLAME_DAEMON_CORE_FETCH_CLIENT_H

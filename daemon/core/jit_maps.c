@@ -33,12 +33,12 @@ struct jit_map {
 
 struct jit_maps {
 	struct broker_client *broker;
-	struct reader_client *reader;
+	struct worker_client *reader;
 	struct module_table *modules;
 	struct jit_map *maps[MODULE_LAST_FILE + 1];
 };
 
-struct jit_maps *jit_maps_new(struct broker_client *broker, struct reader_client *reader,
+struct jit_maps *jit_maps_new(struct broker_client *broker, struct worker_client *reader,
 			      struct module_table *modules)
 {
 	struct jit_maps *maps = memory_new(sizeof(*maps));

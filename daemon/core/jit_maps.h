@@ -18,10 +18,10 @@ struct broker_client;
 struct jit_maps;
 struct module_table;
 struct process;
-struct reader_client;
+struct worker_client;
 
 /* The collaborators are borrowed for the maps' life. */
-struct jit_maps *jit_maps_new(struct broker_client *broker, struct reader_client *reader,
+struct jit_maps *jit_maps_new(struct broker_client *broker, struct worker_client *reader,
 			      struct module_table *modules);
 void jit_maps_free(struct jit_maps *maps);
 DEFINE_CLEANUP(jit_maps_free, struct jit_maps)

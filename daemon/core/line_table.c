@@ -29,7 +29,7 @@ struct frame {
 
 struct line_table {
 	struct module_table *modules;
-	struct reader_client *reader;
+	struct worker_client *reader;
 	void (*on_settled)(void *context);
 	void *context;
 	uint32_t pending;       /* requests with the reader */
@@ -51,7 +51,7 @@ struct lookup {
 	uint32_t count;
 };
 
-struct line_table *line_table_new(struct module_table *modules, struct reader_client *reader,
+struct line_table *line_table_new(struct module_table *modules, struct worker_client *reader,
 				  void (*on_settled)(void *context), void *context)
 {
 	struct line_table *table = memory_new(sizeof(*table));

@@ -23,13 +23,13 @@ struct line_frame {
 
 struct line_table;
 struct module_table;
-struct reader_client;
+struct worker_client;
 
 /*
  * The collaborators are borrowed for the table's life; on_settled is called whenever nothing is
  * pending any more.
  */
-struct line_table *line_table_new(struct module_table *modules, struct reader_client *reader,
+struct line_table *line_table_new(struct module_table *modules, struct worker_client *reader,
 				  void (*on_settled)(void *context), void *context);
 void line_table_free(struct line_table *table);
 DEFINE_CLEANUP(line_table_free, struct line_table)

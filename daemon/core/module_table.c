@@ -35,7 +35,7 @@ struct visit {
 
 struct module_table {
 	struct broker_client *broker;
-	struct reader_client *reader;
+	struct worker_client *reader;
 	struct fetch_client *fetch;
 	struct module *modules[MODULE_LAST_FILE + 1];
 	uint32_t next_jit;
@@ -47,7 +47,7 @@ struct module_table {
 
 static void start_vdso(struct module_table *table);
 
-struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader,
+struct module_table *module_table_new(struct broker_client *broker, struct worker_client *reader,
 				      struct fetch_client *fetch)
 {
 	struct module_table *table = memory_new(sizeof(*table));
@@ -150,7 +150,7 @@ static int take_image(struct visit *visit, int fd)
 }
 
 /* Read the module again, with debug_fd beside it, which becomes the module's. Takes debug_fd. */
-static void read_with_debug_file(struct visit *visit, int debug_fd, reader_done *done)
+static void read_with_debug_file(struct visit *visit, int debug_fd, worker_done *done)
 {
 	int fds[2] = {fcntl(visit->module->fd, F_DUPFD_CLOEXEC, 3),
 		      fcntl(debug_fd, F_DUPFD_CLOEXEC, 3)};

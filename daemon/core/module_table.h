@@ -42,10 +42,10 @@ struct module {
 struct broker_client;
 struct fetch_client;
 struct module_table;
-struct reader_client;
+struct worker_client;
 
 /* The clients are borrowed for the table's life. */
-struct module_table *module_table_new(struct broker_client *broker, struct reader_client *reader,
+struct module_table *module_table_new(struct broker_client *broker, struct worker_client *reader,
 				      struct fetch_client *fetch);
 void module_table_free(struct module_table *table);
 DEFINE_CLEANUP(module_table_free, struct module_table)

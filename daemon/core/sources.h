@@ -14,7 +14,7 @@ struct fetch_client;
 struct module_table;
 struct options;
 struct pipeline;
-struct reader_client;
+struct worker_client;
 struct self_usage;
 
 /* All borrowed; valid until the core ends. */
@@ -22,7 +22,7 @@ struct sources {
 	struct question_sources question;
 	struct pipeline *pipeline;
 	struct module_table *modules;
-	struct reader_client *reader;
+	struct worker_client *reader;
 	struct fetch_client *fetch;
 	const struct options *options;
 	const struct self_usage *usage;

@@ -9,10 +9,10 @@
 #include "daemon/core/fetch_client.h"
 #include "daemon/core/module_table.h"
 #include "daemon/core/pipeline.h"
-#include "daemon/core/reader_client.h"
 #include "daemon/core/self_usage.h"
 #include "daemon/core/sources.h"
 #include "daemon/core/target_table.h"
+#include "daemon/core/worker_client.h"
 #include "daemon/options.h"
 
 static json_t *to_json(uint64_t value)
@@ -91,7 +91,7 @@ static json_t *counters(const struct sources *sources)
 			    to_json(module_table_count(sources->modules, &unreadable)));
 	json_object_set_new(all, "modules.unreadable", to_json(unreadable));
 	json_object_set_new(all, "readers.replaced",
-			    to_json(reader_client_restarts(sources->reader)));
+			    to_json(worker_client_restarts(sources->reader)));
 	return all;
 }
 

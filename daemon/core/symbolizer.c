@@ -55,7 +55,7 @@ struct symbolizer {
 	struct module_table *modules;
 	struct jit_maps *jit_maps;
 	struct broker_client *broker;
-	struct reader_client *reader;
+	struct worker_client *reader;
 	struct line_table *lines;
 	struct wait_list waits;
 	struct kallsyms *kernel;
@@ -87,7 +87,7 @@ static void on_lines_settled(void *context)
 
 struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
 				  struct jit_maps *jit_maps, struct broker_client *broker,
-				  struct reader_client *reader)
+				  struct worker_client *reader)
 {
 	struct symbolizer *symbolizer = memory_new(sizeof(*symbolizer));
 

@@ -40,14 +40,14 @@ struct broker_client;
 struct event_base;
 struct jit_maps;
 struct module_table;
-struct reader_client;
+struct worker_client;
 struct symbolizer;
 struct symbolizer_wait;
 
 /* The collaborators are borrowed for the symbolizer's life. */
 struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
 				  struct jit_maps *jit_maps, struct broker_client *broker,
-				  struct reader_client *reader);
+				  struct worker_client *reader);
 void symbolizer_free(struct symbolizer *symbolizer);
 DEFINE_CLEANUP(symbolizer_free, struct symbolizer)
 
