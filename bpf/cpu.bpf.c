@@ -8,33 +8,13 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/identity.bpf.h"
+#include "bpf/sample.bpf.h"
 #include "bpf/stack_copy.bpf.h"
 #include "bpf/unwind.bpf.h"
 
 #define CONTEXT_CS        17 /* of struct pt_regs, in words */
 #define USER_MODE_MASK    3
 #define SAMPLE_HEAD_BYTES sizeof(struct record_sample)
-
-/* Fill in everything of the sample that is not a stack. */
-static inline void sample_identify(struct record_sample *sample, const struct task_struct *task,
-				   __u64 start_time_ns)
-{
-	const struct task_struct *leader = task->group_leader;
-	struct owner owner = owner_of(task);
-
-	sample->header.type = RECORD_SAMPLE;
-	sample->start_time_ns = start_time_ns;
-	sample->cgroup_id = bpf_get_current_cgroup_id();
-	sample->pid = (__u32)task->tgid;
-	sample->tid = (__u32)task->pid;
-	sample->parent_pid = (__u32)task->real_parent->tgid;
-	sample->owner_uid = owner.uid;
-	sample->owner_gid = owner.gid;
-	sample->cpu = (__u16)bpf_get_smp_processor_id();
-	bpf_probe_read_kernel(sample->process_name, RECORD_NAME_BYTES, leader->comm);
-	bpf_probe_read_kernel(sample->thread_name, RECORD_NAME_BYTES, task->comm);
-}
 
 /* What one sample stands for, when a share of keep / KEEP_ALL of them is kept. Units: ns. */
 static inline __u64 weight_of(__u64 interval_ns, __u32 keep)
@@ -94,7 +74,8 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 	sample->event = EVENT_CPU;
 	sample->flags =
 		(selection.is_pending ? SAMPLE_PENDING : 0) | (in_kernel ? SAMPLE_IN_KERNEL : 0);
-	sample_identify(sample, task, start_time_ns);
+	sample->header.type = RECORD_SAMPLE;
+	sample_identify(sample, task, bpf_get_current_cgroup_id());
 	scratch->pid = pid;
 	scratch->start_time_ns = start_time_ns;
 

@@ -19,6 +19,7 @@ struct selection {
 	__u32 keep; /* share of the events, of KEEP_ALL; 0: not profiled */
 	__u32 target;
 	__u32 is_pending; /* the core has to decide */
+	__u32 events;     /* bit for each enum record_event that is wanted of it */
 };
 
 struct owner {
@@ -71,17 +72,33 @@ static inline int profiled_is(const struct profiled *entry, __u64 start_time_ns)
 
 static inline void selection_add(struct selection *selection, const struct profiled *entry)
 {
+	selection->events |= entry->events;
+	if (!selection->target)
+		selection->target = entry->target;
 	if (entry->keep > selection->keep) {
 		selection->keep = entry->keep;
 		selection->target = entry->target;
 	}
 }
 
-/* Of the cgroups that the current task is in, nearest last. */
-static inline void selection_add_cgroups(struct selection *selection)
+/* The id of a cgroup that the task is in, the root's at level 0; 0: it is not that deep. */
+static __always_inline __u64 cgroup_ancestor_id(const struct task_struct *task, int level)
+{
+	struct cgroup *own = BPF_CORE_READ(task, cgroups, dfl_cgrp), *ancestor = NULL;
+
+	if (level > BPF_CORE_READ(own, level) ||
+	    bpf_probe_read_kernel(&ancestor, sizeof(ancestor), &own->ancestors[level]))
+		return 0;
+	return BPF_CORE_READ(ancestor, kn, id);
+}
+
+/* Of the cgroups that the task is in, nearest last. */
+static __always_inline void selection_add_cgroups(struct selection *selection,
+						  const struct task_struct *task, int is_current)
 {
 	for (int level = 0; level < CGROUP_LEVELS; level++) {
-		__u64 id = bpf_get_current_ancestor_cgroup_id(level);
+		__u64 id = is_current ? bpf_get_current_ancestor_cgroup_id(level)
+				      : cgroup_ancestor_id(task, level);
 
 		if (!id)
 			return;
@@ -93,15 +110,15 @@ static inline void selection_add_cgroups(struct selection *selection)
 	}
 }
 
-/* Whether the current task, of process (pid, start_time_ns), is profiled. */
-static __always_inline struct selection selection_of(const struct task_struct *task, __u32 pid,
-						     __u64 start_time_ns,
-						     const struct sampler_settings *knobs)
+/* Whether the task, of process (pid, start_time_ns), is profiled. */
+static __always_inline struct selection selection_of_task(const struct task_struct *task, __u32 pid,
+							  __u64 start_time_ns, int is_current,
+							  const struct sampler_settings *knobs)
 {
-	struct selection selection = {0, 0, 0};
+	struct selection selection = {0, 0, 0, 0};
 	const struct profiled *entry;
 
-	if (knobs->all.keep)
+	if (knobs->all.keep || knobs->all.events)
 		selection_add(&selection, &knobs->all);
 	/* A kernel thread runs no program: it is part of the whole host, and of nothing else. */
 	if (task->flags & PF_KTHREAD)
@@ -109,11 +126,11 @@ static __always_inline struct selection selection_of(const struct task_struct *t
 	entry = bpf_map_lookup_elem(&processes, &pid);
 	if (entry && profiled_is(entry, start_time_ns)) {
 		if (entry->flags & PROFILED_NOT)
-			return (struct selection){0, 0, 0};
+			return (struct selection){0, 0, 0, 0};
 		selection_add(&selection, entry);
 	}
 	if (knobs->match_cgroups)
-		selection_add_cgroups(&selection);
+		selection_add_cgroups(&selection, task, is_current);
 	if (knobs->match_names) {
 		char name[RECORD_NAME_BYTES] = {0};
 
@@ -125,6 +142,14 @@ static __always_inline struct selection selection_of(const struct task_struct *t
 			selection_add(&selection, entry);
 	}
 	return selection;
+}
+
+/* The same for the current task. */
+static __always_inline struct selection selection_of(const struct task_struct *task, __u32 pid,
+						     __u64 start_time_ns,
+						     const struct sampler_settings *knobs)
+{
+	return selection_of_task(task, pid, start_time_ns, 1, knobs);
 }
 
 #endif

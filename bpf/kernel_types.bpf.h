@@ -68,6 +68,7 @@ struct timespec64 {
 } kernel_type;
 
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	__s64 i_size;
@@ -150,6 +151,8 @@ struct kernfs_node {
 
 struct cgroup {
 	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[]; /* level + 1 of them, the root first */
 } kernel_type;
 
 struct css_set {
@@ -164,13 +167,56 @@ struct signal_struct {
 	struct kernel_atomic live;
 } kernel_type;
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} kernel_type;
+
+struct files_struct {
+	struct fdtable *fdt;
+} kernel_type;
+
+struct sched_entity {
+	__u64 sum_exec_runtime;
+} kernel_type;
+
+struct sched_info {
+	unsigned long long run_delay;
+} kernel_type;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} kernel_type;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} kernel_type;
+
+/* What user mode left in the registers; another name, for UAPI headers have one of this. */
+struct pt_regs___kernel {
+	unsigned long di;
+	unsigned long orig_ax;
+} kernel_type;
+
 struct task_struct {
 	unsigned int flags;
+	unsigned int __state;
+	int on_cpu;
+	int exit_state;
 	int pid;
 	int tgid;
 	__u64 start_boottime;
 	struct mm_struct *mm;
 	unsigned int in_execve : 1;
+	unsigned int in_iowait : 1;
+	struct sched_entity se;
+	struct sched_info sched_info;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	struct files_struct *files;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	const struct cred *real_cred;

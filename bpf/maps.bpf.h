@@ -139,13 +139,18 @@ struct {
 	__type(value, struct mapping_table);
 } mapping_tables SEC(".maps") __weak;
 
-static inline void count(__u32 counter)
+static inline void count_more(__u32 counter, __u64 more)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
 
 	/* Per CPU, but an interrupt may come in between. */
 	if (value)
-		__sync_fetch_and_add(value, 1);
+		__sync_fetch_and_add(value, more);
+}
+
+static inline void count(__u32 counter)
+{
+	count_more(counter, 1);
 }
 
 static inline const struct sampler_settings *settings_get(void)

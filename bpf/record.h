@@ -29,9 +29,22 @@ enum record_type {
 	RECORD_EXEC,   /* a profiled process runs another program */
 	RECORD_EXIT,   /* the last thread of a profiled process is gone */
 	RECORD_STACK,  /* a piece of stack, before the sample it belongs to: stack_copy.h */
+	RECORD_SUM,    /* a stack that sums will refer to by its id: see sums.h */
+	RECORD_LOOK,   /* the last look at a thread, which is about to end: see sums.h */
 };
 
-enum record_event { EVENT_CPU, EVENT_OFFCPU, EVENT_HEAP, EVENT_FAULT, EVENT_COUNT };
+enum record_event {
+	EVENT_CPU,
+	EVENT_OFFCPU, /* blocked: waiting for something to happen */
+	EVENT_HEAP,
+	EVENT_FAULT,
+	EVENT_RUNQUEUE, /* off the CPU too, and waiting for nothing but a CPU */
+	/* What a thread used in all, by the kernel's own account; such rows have no stack. */
+	EVENT_TOTAL_CPU,
+	EVENT_TOTAL_OFFCPU,
+	EVENT_TOTAL_RUNQUEUE,
+	EVENT_COUNT
+};
 
 struct record_header {
 	__u32 type; /* enum record_type */
@@ -63,8 +76,11 @@ enum sample_flag {
 
 struct record_sample {
 	struct record_header header;
-	__u64 time_ns;       /* boot time */
-	__u64 weight;        /* what the sample stands for: ns, bytes */
+	__u64 time_ns; /* boot time */
+	union {
+		__u64 weight; /* what the sample stands for: ns, bytes */
+		__u64 id;     /* RECORD_SUM: of the stack, key of the map "sums" */
+	};
 	__u64 start_time_ns; /* of the process (leader), boot time; with pid the identity */
 	__u64 cgroup_id;     /* of the unified hierarchy */
 	__u32 pid;           /* thread group */
@@ -74,7 +90,10 @@ struct record_sample {
 	__u32 owner_uid; /* the one uid and gid of the process, when its real, effective and */
 	__u32 owner_gid; /* saved ids are equal, it holds no capability and is dumpable; else */
 			 /* RECORD_NO_OWNER: only the privileged may see it */
-	__u32 cost_ns;   /* time the program spent on this sample */
+	union {
+		__u32 cost_ns; /* time the program spent on this sample */
+		__u32 reason;  /* RECORD_SUM: enum frame_mark, what the thread waited for */
+	};
 	__u16 cpu;
 	__u16 event;    /* enum record_event */
 	__u16 walk_end; /* enum walk_end */
@@ -160,7 +179,7 @@ struct profiled {
 	__u32 keep;   /* share of the events to keep, of 2^32 - 1; 0: none (paused) */
 	__u32 target; /* number of the target, for "processes" */
 	__u32 flags;  /* enum profiled_flag */
-	__u32 reserved;
+	__u32 events; /* bit for each enum record_event; "keep" is about EVENT_CPU alone */
 };
 
 enum profiled_flag {
@@ -176,7 +195,12 @@ struct sampler_settings {
 	__u32 match_names;   /* non-zero: look processes up in "names"; unknown ones are pending */
 	__u32 match_cgroups; /* non-zero: look ancestors up in "cgroups" */
 	__u32 kernel_stacks; /* non-zero: take kernel frames */
-	__u32 reserved;
+	__u32 generation;    /* grows when the sets change: what threads remember is void */
+	__u32 period;        /* grows with every look */
+	__u32 all_paced_ns;  /* threads with a longer mean interval between events are exact */
+	__u32 paced_keep;    /* share of the others' fair share that is kept, of 2^32 - 1 */
+	__u32 duty;          /* share of the time in which the hooks are attached, likewise */
+	__u64 opened_ns;     /* when the hooks were attached. Boot time */
 };
 
 /*
@@ -192,7 +216,14 @@ struct sampler_settings {
 	X(MODULES_FULL, "modules.full", "frames whose module got no number")               \
 	X(MAPPING_DEAD, "mappings.dead_node", "mapping look-ups that met a replaced node") \
 	X(MAPPING_FAILED, "mappings.failed", "mapping look-ups that gave up")              \
-	X(PROCESSES_FULL, "processes.full", "children that could not be followed")
+	X(PROCESSES_FULL, "processes.full", "children that could not be followed")         \
+	X(SWITCHES, "switches.seen", "times that a thread was switched out while watched") \
+	X(SLEEPS, "switches.sampled", "those of which the stack was walked")               \
+	X(FAULTS, "faults.seen", "page faults of profiled threads")                        \
+	X(FAULTS_WALKED, "faults.sampled", "those of which the stack was walked")          \
+	X(EVENT_COST, "events.cost_ns", "time spent on stacks of switches and faults, ns") \
+	X(LOST_SUMS, "lost.sums_full", "events whose stack the kernel had no room for")    \
+	X(LOST_STACK, "lost.stack_refused", "events whose stack the ring buffer refused")
 
 enum kernel_counter {
 #define X(name, text, sentence) KERNEL_COUNTER_##name,

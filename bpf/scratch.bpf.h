@@ -14,8 +14,18 @@
 #define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
 #define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
 #define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
+#define OUTSIDE_WORDS    2048 /* of another task's stack */
 
-enum scratch_slot { SCRATCH_SAMPLE, SCRATCH_EXEC, SCRATCH_EXIT, SCRATCH_ASKED, SCRATCH_COUNT };
+enum scratch_slot {
+	SCRATCH_SAMPLE,
+	SCRATCH_EXEC,
+	SCRATCH_EXIT,
+	SCRATCH_ASKED,
+	SCRATCH_SWITCH,
+	SCRATCH_LOOK,
+	SCRATCH_FAULT,
+	SCRATCH_COUNT
+};
 
 /* The way from a file's name up to the root. */
 struct path_walk {
@@ -41,7 +51,11 @@ struct scratch {
 	struct unwind_frame frame; /* that the walk has come to */
 	__u64 saved[SAVED_COUNT];  /* the registers of user mode, as the kernel keeps them */
 	__u32 depth;               /* frames so far */
-	__u32 found_module;        /* of the last one */
+	__u32 is_outside;          /* another task's stack: in the copy, from copied_from on */
+	__u32 refills;             /* of the copy so far */
+	__u64 copied_from;
+	__u64 missed;       /* address that the copy does not hold, 0: none */
+	__u32 found_module; /* of the last one */
 
 	struct module_key key;
 	__u64 file;
@@ -63,6 +77,54 @@ struct {
 static inline struct scratch *scratch_get(__u32 slot)
 {
 	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+/* Of the stack of a thread that is looked at from outside; one look at a time. */
+struct outside_copy {
+	__u64 words[OUTSIDE_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct outside_copy);
+} outside_copies SEC(".maps") __weak;
+
+static inline struct outside_copy *outside_copy_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&outside_copies, &zero);
+}
+
+/* Read words out of the copy; what it does not hold is noted in missed. */
+static __always_inline int outside_copy_read(struct scratch *scratch, __u64 address, __u64 *values,
+					     __u32 count)
+{
+	__u64 offset = address - scratch->copied_from;
+	__u32 word = (__u32)(offset / sizeof(__u64)) & (OUTSIDE_WORDS - 1);
+	const struct outside_copy *copy = outside_copy_get();
+
+	if (!copy || offset > (OUTSIDE_WORDS - 2) * sizeof(__u64)) {
+		scratch->missed = address;
+		return -1;
+	}
+	values[0] = copy->words[word];
+	if (count > 1)
+		values[1] = copy->words[(word + 1) & (OUTSIDE_WORDS - 1)];
+	return 0;
+}
+
+/* As unwind_step.h says. */
+static __always_inline int unwind_read(void *memory, __u64 address, __u64 *values, __u32 count)
+{
+	struct scratch *scratch = memory;
+
+	/* Seldom: the process is the current one. */
+	if (scratch->is_outside)
+		return outside_copy_read(scratch, address, values, count);
+	return bpf_probe_read_user(values, count * sizeof(__u64), (const void *)address) != 0;
 }
 
 #endif

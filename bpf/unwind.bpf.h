@@ -82,7 +82,8 @@ __weak __noinline int unwind_step_gap(__u32 slot)
 	__u8 code[8] = {0};
 	__u64 pc;
 
-	if (!scratch || unwind_read(NULL, scratch->frame.sp, &pc, 1) ||
+	/* From outside the code cannot be read. */
+	if (!scratch || scratch->is_outside || unwind_read(scratch, scratch->frame.sp, &pc, 1) ||
 	    mapping_find(slot, pc - 1) < 0)
 		return 0;
 	if (bpf_probe_read_user(code, CALL_MAX_BYTES, (const void *)(pc - CALL_MAX_BYTES)) ||
@@ -104,7 +105,7 @@ static __always_inline int unwind_step_without(__u32 slot, struct scratch *scrat
 
 	if (is_file && scratch->frame.is_leaf && unwind_step_gap(slot))
 		return UNWIND_GOES_ON;
-	end = unwind_step_pointer(NULL, &scratch->frame);
+	end = unwind_step_pointer(scratch, &scratch->frame);
 	if (end == UNWIND_GOES_ON)
 		return end;
 	/* Zero ends a chain of frame pointers, if there was one: compiled code may use the register */
@@ -156,7 +157,7 @@ __weak __noinline int unwind_advance(__u32 slot)
 	rule = bpf_map_lookup_elem(&unwind_rules, &number);
 	if (!rule)
 		return WALK_UNSUPPORTED;
-	return unwind_step_rule(NULL, &scratch->frame, rule);
+	return unwind_step_rule(scratch, &scratch->frame, rule);
 }
 
 /* Walk on from scratch->frame until the end. Returns enum walk_end. */

@@ -6,12 +6,6 @@
 #ifndef FLAME_BPF_UNWIND_STEP_H
 #define FLAME_BPF_UNWIND_STEP_H
 
-#ifdef __bpf__
-#include <linux/bpf.h>
-
-#include <bpf/bpf_helpers.h>
-#endif
-
 #include "bpf/record.h"
 #include "bpf/unwind_table.h"
 #include "bpf/unwind_x86_64.h"
@@ -20,18 +14,13 @@
 
 /*
  * Read count (1 or 2) words of the walked process; non-zero when that cannot be. memory is what the
- * walk was given; in the kernel the process is the current one. In user space the includer defines
- * it.
+ * walk was given. The includer defines it: in the kernel scratch.bpf.h.
  */
 #ifdef __bpf__
-static __always_inline int unwind_read(void *memory, __u64 address, __u64 *values, __u32 count)
-{
-	(void)memory;
-	return bpf_probe_read_user(values, count * sizeof(__u64), (const void *)address) != 0;
-}
-#else
-int unwind_read(void *memory, __u64 address, __u64 *values, __u32 count);
+static inline
 #endif
+	int
+	unwind_read(void *memory, __u64 address, __u64 *values, __u32 count);
 
 /* A frame, as far as the walk knows it. */
 struct unwind_frame {

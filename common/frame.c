@@ -13,6 +13,21 @@ static const char *const mark_names[FRAME_MARK_COUNT] = {
 	[FRAME_MARK_EXEC] = "[exec]",
 	[FRAME_MARK_LOST] = "[lost]",
 	[FRAME_MARK_FRAME_POINTER] = "[broken frame pointers]",
+	[FRAME_MARK_BLOCKED] = "[blocked]",
+	[FRAME_MARK_LOCK] = "[lock]",
+	[FRAME_MARK_TIMER] = "[timer]",
+	[FRAME_MARK_POLL] = "[poll]",
+	[FRAME_MARK_PIPE] = "[pipe]",
+	[FRAME_MARK_SOCKET] = "[socket]",
+	[FRAME_MARK_DEVICE] = "[device]",
+	[FRAME_MARK_DISK] = "[disk]",
+	[FRAME_MARK_PAGE_FAULT] = "[page fault]",
+	[FRAME_MARK_CHILD] = "[child]",
+	[FRAME_MARK_SIGNAL] = "[signal]",
+	[FRAME_MARK_PREEMPTED] = "[preempted]",
+	[FRAME_MARK_YIELDED] = "[yielded]",
+	[FRAME_MARK_RUN_QUEUE] = "[run queue]",
+	[FRAME_MARK_RUNNING] = "[running]",
 };
 
 static const char *const kind_names[FRAME_KIND_COUNT] = {

@@ -33,6 +33,22 @@ enum frame_mark {
 	FRAME_MARK_EXEC,           /* [exec] the new image had not started yet */
 	FRAME_MARK_LOST,           /* [lost] samples that could not be kept */
 	FRAME_MARK_FRAME_POINTER,  /* [broken frame pointers] the chain does not reach the root */
+	/* What a thread that is off the CPU waits for; such a mark is the leaf. */
+	FRAME_MARK_BLOCKED,    /* [blocked] anything that has no name of its own here */
+	FRAME_MARK_LOCK,       /* [lock] a futex, a file lock, a semaphore */
+	FRAME_MARK_TIMER,      /* [timer] time to pass */
+	FRAME_MARK_POLL,       /* [poll] any of several descriptors */
+	FRAME_MARK_PIPE,       /* [pipe] */
+	FRAME_MARK_SOCKET,     /* [socket] */
+	FRAME_MARK_DEVICE,     /* [device] a terminal, a device */
+	FRAME_MARK_DISK,       /* [disk] a file system or block device */
+	FRAME_MARK_PAGE_FAULT, /* [page fault] a page that has to come from somewhere */
+	FRAME_MARK_CHILD,      /* [child] a child to exit or to run another program */
+	FRAME_MARK_SIGNAL,     /* [signal] */
+	FRAME_MARK_PREEMPTED,  /* [preempted] somebody else's turn on the CPU */
+	FRAME_MARK_YIELDED,    /* [yielded] it gave its turn away */
+	FRAME_MARK_RUN_QUEUE,  /* [run queue] woken, and waiting for a CPU */
+	FRAME_MARK_RUNNING,    /* [running] on the CPU, where no sample was taken */
 	FRAME_MARK_COUNT
 };
 

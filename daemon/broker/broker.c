@@ -73,6 +73,13 @@ static int on_set_rate(struct broker *broker, const struct broker_request *reque
 	return cpu_events_set_rate(broker->events, request->value);
 }
 
+static int on_set_hooks(struct broker *broker, const struct broker_request *request,
+			struct handed *handed)
+{
+	(void)handed;
+	return programs_set_hooks(broker->programs, request->value);
+}
+
 static int on_start_reader(struct broker *broker, const struct broker_request *request,
 			   struct handed *handed)
 {
@@ -144,6 +151,7 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 						   struct handed *handed) = {
 	[BROKER_READY] = on_ready,
 	[BROKER_SET_RATE] = on_set_rate,
+	[BROKER_SET_HOOKS] = on_set_hooks,
 	[BROKER_OPEN_MODULE] = on_open_module,
 	[BROKER_OPEN_IN_ROOT] = on_open_in_root,
 	[BROKER_OPEN_PROC] = on_open_proc,

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define BROKER_PATH_BYTES 1024
-#define BROKER_MAX_FDS    16
+#define BROKER_MAX_FDS    32
 
 enum broker_request_type {
 	BROKER_HELLO,    /* not a request: serial 0 */
@@ -26,7 +26,15 @@ enum broker_request_type {
 	BROKER_ADD_SHARDS,    /* value: how many more maps for unwind rows -> their descriptors */
 	BROKER_START_READER,  /* -> one end of a socket pair to a new elf reader */
 	BROKER_START_FETCHER, /* -> the same to a new fetcher; -EOPNOTSUPP: nothing is fetched */
+	BROKER_SET_HOOKS,     /* value: bit for each enum broker_hook that is to be attached */
 	BROKER_REQUEST_COUNT
+};
+
+/* Programs that cost something whenever they are attached, whoever is profiled. */
+enum broker_hook {
+	BROKER_HOOK_SWITCH, /* switches, wakings and exits of threads */
+	BROKER_HOOK_FAULT,  /* page faults */
+	BROKER_HOOK_COUNT
 };
 
 enum broker_proc_file {
@@ -73,6 +81,8 @@ enum broker_hello_fd {
 	BROKER_FD_UNWIND_MODULES, /* by module number */
 	BROKER_FD_UNWIND_SLICES,
 	BROKER_FD_MAPPING_TABLES, /* LRU hash pid -> struct mapping_table */
+	BROKER_FD_SUMS,           /* hash id of a stack -> struct sum */
+	BROKER_FD_LOOK, /* link of the iterator: each file of it is a look at all threads */
 	BROKER_FD_COUNT
 };
 

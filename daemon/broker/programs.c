@@ -22,7 +22,11 @@
 /* Processes whose mappings the core keeps at one time: 4 KiB each. */
 #define MAX_MAPPING_TABLES 1024
 
+#define HOOK_PROGRAMS 3 /* most of one hook */
+
 struct programs {
+	struct bpf_link *hooks[BROKER_HOOK_COUNT][HOOK_PROGRAMS]; /* NULL: not attached */
+	struct bpf_link *look;
 	struct flame_bpf *skeleton;
 	uint32_t shard_count;
 };
@@ -66,6 +70,79 @@ static int configure(struct flame_bpf *skeleton, int cpu_count, int mapping_in_t
 	return bpf_map__set_max_entries(skeleton->maps.mapping_tables, MAX_MAPPING_TABLES);
 }
 
+/* The programs of a hook, up to NULL; the last to be attached is the one that starts anything. */
+static void get_hook(const struct programs *programs, int hook,
+		     struct bpf_program *members[HOOK_PROGRAMS])
+{
+	const struct flame_bpf *skeleton = programs->skeleton;
+	struct bpf_program *const all[BROKER_HOOK_COUNT][HOOK_PROGRAMS] = {
+		[BROKER_HOOK_SWITCH] = {skeleton->progs.on_waking, skeleton->progs.on_thread_exit,
+					skeleton->progs.on_switch},
+	};
+
+	memcpy(members, all[hook], sizeof(all[hook]));
+}
+
+static void hook_detach(struct programs *programs, int hook)
+{
+	for (size_t i = HOOK_PROGRAMS; i-- > 0;) {
+		bpf_link__destroy(programs->hooks[hook][i]);
+		programs->hooks[hook][i] = NULL;
+	}
+}
+
+static int hook_attach(struct programs *programs, int hook)
+{
+	struct bpf_program *members[HOOK_PROGRAMS];
+
+	get_hook(programs, hook, members);
+	for (size_t i = 0; i < HOOK_PROGRAMS; i++) {
+		if (!members[i] || programs->hooks[hook][i])
+			continue;
+		programs->hooks[hook][i] = bpf_program__attach(members[i]);
+		if (!programs->hooks[hook][i]) {
+			int error = -errno;
+
+			hook_detach(programs, hook);
+			return error;
+		}
+	}
+	return 0;
+}
+
+int programs_set_hooks(struct programs *programs, uint64_t hooks)
+{
+	int result = 0;
+
+	if (hooks >> BROKER_HOOK_COUNT)
+		return -EINVAL;
+	for (int hook = 0; hook < BROKER_HOOK_COUNT; hook++) {
+		int error = 0;
+
+		if (hooks >> hook & 1)
+			error = hook_attach(programs, hook);
+		else
+			hook_detach(programs, hook);
+		if (error)
+			result = error;
+	}
+	return result;
+}
+
+/* Hooks, and the look, which is no hook at all, are not for flame_bpf__attach(). */
+static void keep_apart(struct programs *programs)
+{
+	struct bpf_program *members[HOOK_PROGRAMS];
+
+	for (int hook = 0; hook < BROKER_HOOK_COUNT; hook++) {
+		get_hook(programs, hook, members);
+		for (size_t i = 0; i < HOOK_PROGRAMS; i++)
+			if (members[i])
+				bpf_program__set_autoattach(members[i], false);
+	}
+	bpf_program__set_autoattach(programs->skeleton->progs.on_look, false);
+}
+
 int programs_open(int cpu_count, int mapping_in_tables, struct programs **result)
 {
 	_cleanup_(programs_closep) struct programs *programs = memory_new(sizeof(*programs));
@@ -76,12 +153,16 @@ int programs_open(int cpu_count, int mapping_in_tables, struct programs **result
 	if (!programs->skeleton)
 		return -errno;
 	error = configure(programs->skeleton, cpu_count, mapping_in_tables);
+	keep_apart(programs);
 	if (!error)
 		error = flame_bpf__load(programs->skeleton);
 	if (!error)
 		error = flame_bpf__attach(programs->skeleton);
 	if (error)
 		return error;
+	programs->look = bpf_program__attach_iter(programs->skeleton->progs.on_look, NULL);
+	if (!programs->look)
+		return -errno;
 	*result = steal_ptr(&programs);
 	return 0;
 }
@@ -90,6 +171,9 @@ void programs_close(struct programs *programs)
 {
 	if (!programs)
 		return;
+	for (int hook = 0; hook < BROKER_HOOK_COUNT; hook++)
+		hook_detach(programs, hook);
+	bpf_link__destroy(programs->look);
 	flame_bpf__destroy(programs->skeleton);
 	free(programs);
 }
@@ -109,10 +193,12 @@ void programs_get_fds(const struct programs *programs, int *fds)
 		[BROKER_FD_UNWIND_MODULES] = skeleton->maps.unwind_modules,
 		[BROKER_FD_UNWIND_SLICES] = skeleton->maps.unwind_slices,
 		[BROKER_FD_MAPPING_TABLES] = skeleton->maps.mapping_tables,
+		[BROKER_FD_SUMS] = skeleton->maps.sums,
 	};
 
 	for (int i = 0; i < BROKER_FD_COUNT; i++)
-		fds[i] = bpf_map__fd(maps[i]);
+		fds[i] = maps[i] ? bpf_map__fd(maps[i]) : -1;
+	fds[BROKER_FD_LOOK] = bpf_link__fd(programs->look);
 }
 
 int programs_get_cpu_fd(const struct programs *programs)

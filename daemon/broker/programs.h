@@ -19,7 +19,7 @@ struct mapping;
 struct programs;
 
 /*
- * Load and attach everything for a host of cpu_count possible CPUs. Non-zero mapping_in_tables:
+ * Load everything for a host of cpu_count possible CPUs, attach all but hooks. Non-zero mapping_in_tables:
  * the programs find mappings in tables that the core fills, instead of in the kernel's own tree.
  * Errors: as bpf(2).
  */
@@ -50,6 +50,9 @@ must_check int programs_announce(const struct programs *programs, uint32_t pid);
  */
 must_check int programs_find_mapping(const struct programs *programs, uint64_t address,
 				     struct mapping *mapping);
+
+/* Attach the hooks whose bit (1 << enum broker_hook) is set, detach the others. Errors: as bpf(2). */
+must_check int programs_set_hooks(struct programs *programs, uint64_t hooks);
 
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);

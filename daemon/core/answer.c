@@ -8,12 +8,18 @@
 #include "common/clock.h"
 #include "common/profile.h"
 #include "daemon/core/cgroup_table.h"
+#include "daemon/core/idle.h"
 #include "daemon/core/question.h"
+#include "daemon/core/reconcile.h"
 #include "daemon/core/silence.h"
 #include "daemon/core/symbolizer.h"
 #include "daemon/core/target_table.h"
 
 enum { NOT_JUDGED, WANTED, NOT_WANTED };
+
+#define TOTAL_EVENTS                                                          \
+	(UINT32_C(1) << EVENT_TOTAL_CPU | UINT32_C(1) << EVENT_TOTAL_OFFCPU | \
+	 UINT32_C(1) << EVENT_TOTAL_RUNQUEUE)
 
 struct answer {
 	struct question_sources sources;
@@ -27,6 +33,8 @@ struct answer {
 	uint32_t row_count;
 	size_t row_capacity;
 	struct hashmap row_index;
+	struct reconcile *reconcile; /* NULL: not for this measure */
+	uint32_t idle_threads;       /* that are left out */
 	/* The same bucket by bucket, if asked for. */
 	struct slice_row *slice_rows;
 	size_t slice_row_count;
@@ -49,6 +57,7 @@ static void free_answer(struct answer *answer)
 	free(answer->rows);
 	free(answer->slice_rows);
 	hashmap_fini(&answer->row_index);
+	reconcile_free(answer->reconcile);
 	profile_free(answer->profile);
 	free(answer);
 }
@@ -117,17 +126,22 @@ static int judge(const struct question_sources *sources, const struct question *
 /* Returns the number of the sum that row was added to. */
 static uint32_t add_row(struct answer *answer, const struct bucket_row *row)
 {
-	uint32_t hash = hash_u64((uint64_t)row->thread << 32 | row->stack);
+	uint32_t hash =
+		hash_u64((uint64_t)row->thread << 32 ^ (uint64_t)row->stack << 3 ^ row->event);
 	struct hashmap_cursor cursor;
 
 	for (uint32_t i = hashmap_first(&answer->row_index, hash, &cursor); i != HASHMAP_NONE;
 	     i = hashmap_next(&answer->row_index, &cursor)) {
 		struct bucket_row *sum = &answer->rows[i];
 
-		if (sum->thread == row->thread && sum->stack == row->stack) {
+		if (sum->thread == row->thread && sum->stack == row->stack &&
+		    sum->event == row->event) {
 			sum->count += row->count;
 			sum->weight += row->weight;
 			sum->variance += row->variance;
+			sum->certain += row->certain;
+			if (row->largest > sum->largest)
+				sum->largest = row->largest;
 			return i;
 		}
 	}
@@ -149,10 +163,18 @@ static void add_slice_row(struct answer *answer, uint64_t slice, uint32_t row, u
 		(struct slice_row){(uint32_t)slice, row, weight};
 }
 
+static int is_asked(const struct question *question, uint32_t event)
+{
+	return (question->measure->rows >> event & 1) != 0;
+}
+
+/* The losses of all events that were asked for are summed up in lost[0]. */
 static void add_totals(struct answer *answer, const struct bucket_totals *totals,
 		       struct bucket_totals *sum)
 {
-	sum->lost[answer->question.event] += totals->lost[answer->question.event];
+	for (uint32_t event = 0; event < EVENT_COUNT; event++)
+		if (is_asked(&answer->question, event))
+			sum->lost[0] += totals->lost[event];
 	sum->cost_ns += totals->cost_ns;
 	sum->weight_ns += totals->weight_ns;
 	if (totals->rate_hz > sum->rate_hz)
@@ -168,7 +190,12 @@ static void collect_rows(struct answer *answer, const struct question *question,
 	const struct bucket *bucket;
 	uint64_t slice_ns = bucket_ring_length_ns(sources->history);
 	uint64_t from_ns = window->from_ns;
+	uint32_t events = question->measure->rows;
 
+	if (question->measure->is_reconciled) {
+		answer->reconcile = reconcile_new(process_table_thread_limit(sources->processes));
+		events |= TOTAL_EVENTS;
+	}
 	while ((bucket = bucket_ring_next(sources->history, from_ns, window->to_ns))) {
 		from_ns = bucket->start_ns + 1;
 		add_totals(answer, &bucket->totals, totals);
@@ -178,7 +205,7 @@ static void collect_rows(struct answer *answer, const struct question *question,
 				process_table_thread(sources->processes, row->thread);
 			uint8_t *verdict = &verdicts[thread->process];
 
-			if (row->event != question->event ||
+			if (!(events >> row->event & 1) ||
 			    (question->tid && thread->tid != question->tid))
 				continue;
 			if (*verdict == NOT_JUDGED)
@@ -186,6 +213,10 @@ static void collect_rows(struct answer *answer, const struct question *question,
 					sources, question,
 					process_table_process(sources->processes, thread->process));
 			if (*verdict != WANTED)
+				continue;
+			if (answer->reconcile)
+				reconcile_add(answer->reconcile, row);
+			if (!is_asked(question, row->event))
 				continue;
 			uint32_t sum = add_row(answer, row);
 			if (question->slices)
@@ -196,10 +227,82 @@ static void collect_rows(struct answer *answer, const struct question *question,
 	}
 }
 
+/* ---- Agreeing with the scheduler ---- */
+
+/* Time that a thread used and no sample tells of is a row that says so, without a stack. */
+static void add_missing(struct answer *answer, uint32_t thread)
+{
+	static const struct {
+		uint32_t event;
+		enum frame_mark mark;
+	} kinds[] = {
+		{EVENT_CPU, FRAME_MARK_RUNNING},
+		{EVENT_RUNQUEUE, FRAME_MARK_RUN_QUEUE},
+		{EVENT_OFFCPU, FRAME_MARK_BLOCKED},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint64_t weight =
+			is_asked(&answer->question, kinds[i].event)
+				? reconcile_missing(answer->reconcile, thread, kinds[i].event)
+				: 0;
+		uint64_t address = frame_pack(MODULE_MARK, kinds[i].mark);
+
+		if (weight == 0)
+			continue;
+		struct bucket_row row = {
+			.thread = thread,
+			.stack = stack_table_add(answer->sources.stacks, &address, 1),
+			.event = kinds[i].event,
+			.weight = weight,
+			.certain = (float)weight,
+		};
+		add_row(answer, &row);
+		stack_table_release(answer->sources.stacks, row.stack);
+	}
+}
+
+/* Scale the slices of each row as the row was. */
+static void scale_slices(struct answer *answer, const uint64_t *before)
+{
+	for (size_t i = 0; i < answer->slice_row_count; i++) {
+		struct slice_row *slice = &answer->slice_rows[i];
+		uint64_t was = before[slice->row];
+
+		if (was)
+			slice->weight =
+				(uint64_t)((double)slice->weight *
+					   (double)answer->rows[slice->row].weight / (double)was);
+	}
+}
+
+static void settle_rows(struct answer *answer)
+{
+	struct process_table *processes = answer->sources.processes;
+	uint32_t count = answer->row_count;
+	_cleanup_free_ uint64_t *before = memory_new((count + 1) * sizeof(*before));
+
+	if (!answer->reconcile)
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		before[i] = answer->rows[i].weight;
+		reconcile_scale(answer->reconcile, &answer->rows[i]);
+	}
+	for (uint32_t thread = 0; thread < process_table_thread_limit(processes); thread++)
+		add_missing(answer, thread);
+	if (!answer->question.idle)
+		answer->idle_threads =
+			idle_fold(processes, answer->sources.stacks, answer->reconcile,
+				  answer->rows, answer->row_count);
+	scale_slices(answer, before);
+}
+
 /* ---- Frames that need names ---- */
 
 static int wants_frame(const struct question *question, uint64_t address)
 {
+	if (frame_module(address) == MODULE_MARK)
+		return 1;
 	return frame_module(address) == MODULE_KERNEL ? question->kernel_frames
 						      : question->user_frames;
 }
@@ -227,6 +330,8 @@ static uint64_t *collect_addresses(const struct answer *answer, size_t *count)
 
 	*count = 0;
 	for (uint32_t i = 0; i < answer->row_count; i++) {
+		if (!answer->rows[i].weight)
+			continue;
 		for (uint32_t node = answer->rows[i].stack; node != STACK_NONE && !visited[node];
 		     node = stack_table_parent(stacks, node)) {
 			uint64_t address = stack_table_address(stacks, node);
@@ -320,10 +425,27 @@ static const struct named *translate_address(struct translation *translation, ui
 	return &translation->named[number];
 }
 
+/* Every stack that left the CPU ends in the same few functions, which tell nothing. */
+static int is_switching(const struct profile *profile, uint64_t address, uint32_t frame)
+{
+	static const char *const names[] = {"schedule", "__schedule", "__traceiter_sched_switch"};
+	const char *name = profile_text(profile, profile->frames[frame].name);
+
+	if (frame_module(address) != MODULE_KERNEL)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	return 0;
+}
+
 static uint32_t add_nodes(struct translation *translation, uint32_t parent, uint64_t address)
 {
 	const struct named *named = translate_address(translation, address);
 
+	if (named->count == 1 &&
+	    is_switching(translation->answer->profile, address, translation->frames[named->first]))
+		return parent;
 	for (uint32_t i = 0; i < named->count; i++)
 		parent = profile_add_node(translation->answer->profile, parent,
 					  translation->frames[named->first + i]);
@@ -399,6 +521,8 @@ static void fill_profile(struct answer *answer)
 	for (uint32_t i = 0; i < answer->row_count; i++) {
 		const struct bucket_row *row = &answer->rows[i];
 
+		if (!row->weight)
+			continue;
 		row_map[i] = profile_add_row(answer->profile,
 					     translate_thread(&translation, row->thread),
 					     translate_stack(&translation, row->stack), row->count,
@@ -407,6 +531,8 @@ static void fill_profile(struct answer *answer)
 	for (size_t i = 0; i < answer->slice_row_count; i++) {
 		const struct slice_row *slice = &answer->slice_rows[i];
 
+		if (row_map[slice->row] == HASHMAP_NONE)
+			continue;
 		profile_add_slice_row(answer->profile, slice->slice, row_map[slice->row],
 				      (double)slice->weight);
 	}
@@ -440,7 +566,7 @@ static void describe_window(struct answer *answer, const struct question *questi
 	uint64_t now_ns = clock_boot_ns();
 	double kept = 0;
 
-	profile->unit = PROFILE_NS;
+	profile->unit = question->measure->unit;
 	profile->asked =
 		(struct profile_window){wall_time(question->from_ns), wall_time(question->to_ns)};
 	/* The bucket that is being filled has no future yet. */
@@ -459,16 +585,23 @@ static void describe_window(struct answer *answer, const struct question *questi
 	}
 	for (uint32_t i = 0; i < answer->row_count; i++)
 		kept += answer->rows[i].count;
-	if (totals->lost[question->event])
-		profile_add_lost(profile, "ring_full", (double)totals->lost[question->event]);
+	if (totals->lost[0])
+		profile_add_lost(profile, "ring_full", (double)totals->lost[0]);
 	profile->taken = kept + profile_lost(profile);
+	if (answer->idle_threads) {
+		_cleanup_free_ char *note = memory_format(
+			"%u threads that slept throughout are left out; --idle shows them",
+			answer->idle_threads);
+
+		profile_add_note(profile, note);
+	}
 }
 
 static struct answer *answer_silence(struct answer *answer, const struct question *question,
 				     const struct bucket_totals *totals)
 {
-	_cleanup_free_ char *cause = silence_explain(&answer->sources, question,
-						     totals ? totals->lost[question->event] : 0);
+	_cleanup_free_ char *cause =
+		silence_explain(&answer->sources, question, totals ? totals->lost[0] : 0);
 
 	answer->done(answer->context, NULL, cause);
 	free_answer(answer);
@@ -491,6 +624,7 @@ struct answer *answer_start(const struct question_sources *sources, const struct
 	if (bucket_ring_clip(sources->history, &covered))
 		return answer_silence(answer, question, NULL);
 	collect_rows(answer, question, &covered, &totals);
+	settle_rows(answer);
 	if (answer->row_count == 0)
 		return answer_silence(answer, question, &totals);
 	answer->profile = profile_new();

@@ -138,16 +138,20 @@ static int read_selector(struct request *request, struct target_selector *select
 	return 0;
 }
 
-static int check_events(struct request *request)
+static int read_events(struct request *request, uint32_t *events)
 {
-	for (size_t i = 0; i < request_count(request, "events"); i++) {
-		const char *event = request_item(request, "events", i);
+	uint32_t event;
 
-		if (strcmp(event, "cpu") != 0) {
+	*events = 0;
+	for (size_t i = 0; i < request_count(request, "events"); i++) {
+		const char *name = request_item(request, "events", i);
+
+		if (target_event_parse(name, &event) || event == 1 << EVENT_HEAP) {
 			request_error(request, ERROR_BAD_PARAMETER,
-				      "this flamed samples cpu only; %s is not there yet", event);
+				      "this flamed does not measure %s", name);
 			return -EINVAL;
 		}
+		*events |= event;
 	}
 	return 0;
 }
@@ -188,7 +192,7 @@ void handle_attach(struct request *request, void *context)
 	struct target *target;
 	int is_new;
 
-	if (read_selector(request, &wanted.selector) || check_events(request))
+	if (read_selector(request, &wanted.selector) || read_events(request, &wanted.events))
 		return;
 	if (wanted.selector.kind == TARGET_PID) {
 		if (check_process(request, sources, wanted.selector.pid, &info))
@@ -200,7 +204,6 @@ void handle_attach(struct request *request, void *context)
 		wanted.owner_uid = request_peer(request)->uid;
 		wanted.owner_gid = request_peer(request)->gid;
 	}
-	wanted.events = 1 << EVENT_CPU;
 	wanted.rate_hz = (uint32_t)request_integer(request, "rate_hz");
 	wanted.for_ns = (uint64_t)request_integer(request, "for_ms") * NS_PER_MS;
 	wanted.budget_percent = request_has(request, "budget_percent")

@@ -176,6 +176,23 @@ static struct bucket_row *new_row(struct bucket_ring *ring, struct slot *slot, u
 	return &bucket->rows[number];
 }
 
+/* The row of a bucket for these, added when new. Takes the references. */
+static struct bucket_row *get_row(struct bucket_ring *ring, struct slot *slot, uint32_t event,
+				  uint32_t thread, uint32_t stack)
+{
+	uint32_t hash = hash_u64((uint64_t)thread << 32 ^ (uint64_t)stack << 3 ^ event);
+	struct bucket_row *row = find_row(slot, event, thread, stack, hash);
+
+	if (row) {
+		process_table_release(ring->processes, thread);
+		stack_table_release(ring->stacks, stack);
+		return row;
+	}
+	row = new_row(ring, slot, hash);
+	*row = (struct bucket_row){.thread = thread, .stack = stack, .event = event};
+	return row;
+}
+
 int bucket_ring_add(struct bucket_ring *ring, uint64_t time_ns, uint32_t event, uint32_t thread,
 		    uint32_t stack, uint64_t weight)
 {
@@ -183,19 +200,63 @@ int bucket_ring_add(struct bucket_ring *ring, uint64_t time_ns, uint32_t event, 
 
 	if (!slot)
 		return -ETIME;
-	uint32_t hash = hash_u64((uint64_t)thread << 32 ^ (uint64_t)stack << 3 ^ event);
-	struct bucket_row *row = find_row(slot, event, thread, stack, hash);
-	if (row) {
-		process_table_release(ring->processes, thread);
-		stack_table_release(ring->stacks, stack);
-	} else {
-		row = new_row(ring, slot, hash);
-		*row = (struct bucket_row){.thread = thread, .stack = stack, .event = event};
-	}
+	struct bucket_row *row = get_row(ring, slot, event, thread, stack);
 	row->count++;
 	row->weight += weight;
 	row->variance += (double)weight * (double)weight;
 	return 0;
+}
+
+static void add_measure(struct bucket_row *row, const struct bucket_measure *measure)
+{
+	row->count += measure->count;
+	row->weight += measure->weight;
+	row->variance += measure->variance;
+	row->certain += (float)measure->certain;
+	if ((float)measure->largest > row->largest)
+		row->largest = (float)measure->largest;
+}
+
+/* Take a share of what is left of a measure; the last share is the rest, so nothing is rounded off. */
+static struct bucket_measure take_share(struct bucket_measure *rest, double share)
+{
+	struct bucket_measure part = {
+		.count = share >= 1 ? rest->count : 0,
+		.weight = share >= 1 ? rest->weight : (uint64_t)((double)rest->weight * share),
+		.variance = rest->variance * share,
+		.certain = rest->certain * share,
+		.largest = rest->largest,
+	};
+
+	rest->count -= part.count;
+	rest->weight -= part.weight;
+	rest->variance -= part.variance;
+	rest->certain -= part.certain;
+	return part;
+}
+
+void bucket_ring_spread(struct bucket_ring *ring, uint64_t from_ns, uint64_t to_ns, uint32_t event,
+			uint32_t thread, uint32_t stack, const struct bucket_measure *measure)
+{
+	struct bucket_measure rest = *measure;
+
+	while (from_ns < to_ns) {
+		uint64_t end_ns = (from_ns / ring->bucket_ns + 1) * ring->bucket_ns;
+		struct slot *slot = open_slot(ring, from_ns);
+		double share = 1;
+
+		if (end_ns < to_ns)
+			share = (double)(end_ns - from_ns) / (double)(to_ns - from_ns);
+		struct bucket_measure part = take_share(&rest, share);
+		from_ns = end_ns;
+		if (!slot || (!part.weight && !part.count))
+			continue;
+		process_table_keep(ring->processes, thread);
+		stack_table_keep(ring->stacks, stack);
+		add_measure(get_row(ring, slot, event, thread, stack), &part);
+	}
+	process_table_release(ring->processes, thread);
+	stack_table_release(ring->stacks, stack);
 }
 
 struct bucket_totals *bucket_ring_totals(struct bucket_ring *ring, uint64_t time_ns)

@@ -26,6 +26,17 @@ struct bucket_row {
 	uint32_t count;  /* samples */
 	uint64_t weight; /* in the event's unit */
 	double variance;
+	float certain; /* of weight: measured, not estimated */
+	float largest; /* of the weights that were estimated, the largest */
+};
+
+/* What is added to a row at once. */
+struct bucket_measure {
+	uint32_t count;
+	uint64_t weight;
+	double variance;
+	double certain;
+	double largest;
 };
 
 /* Sums over a bucket that do not belong to a row. */
@@ -66,6 +77,14 @@ DEFINE_CLEANUP(bucket_ring_free, struct bucket_ring)
  */
 must_check int bucket_ring_add(struct bucket_ring *ring, uint64_t time_ns, uint32_t event,
 			       uint32_t thread, uint32_t stack, uint64_t weight);
+
+/*
+ * Add what was measured from from_ns to to_ns, evenly over that time, to the buckets that it lies
+ * in; what is older than all of them is left out. Takes one reference each to thread and stack, in
+ * any case; stack may be STACK_NONE.
+ */
+void bucket_ring_spread(struct bucket_ring *ring, uint64_t from_ns, uint64_t to_ns, uint32_t event,
+			uint32_t thread, uint32_t stack, const struct bucket_measure *measure);
 
 /* Totals of the bucket of time_ns, for the caller to add to; NULL when that time is not kept. */
 struct bucket_totals *bucket_ring_totals(struct bucket_ring *ring, uint64_t time_ns);

@@ -24,9 +24,11 @@
 #include "daemon/core/requests.h"
 #include "daemon/core/self_usage.h"
 #include "daemon/core/sources.h"
+#include "daemon/core/sum_table.h"
 #include "daemon/core/symbolizer.h"
 #include "daemon/core/target_table.h"
 #include "daemon/core/unwind_tables.h"
+#include "daemon/core/watch.h"
 #include "daemon/options.h"
 
 /* Everything that the core consists of; what stands below uses what stands above it. */
@@ -49,7 +51,9 @@ struct core {
 	struct mapping_tables *mapping_tables; /* NULL: not needed */
 	struct jit_maps *jit_maps;
 	struct symbolizer *symbolizer;
+	struct watch *watch;
 	struct target_table *targets;
+	struct sum_table *sums;
 	struct pipeline pipeline;
 	struct self_usage usage;
 	struct requests *requests;
@@ -108,6 +112,13 @@ static void on_module_settled(void *context, const struct module *module)
 		symbolizer_on_module_settled(core->symbolizer);
 }
 
+static void on_look(void *context)
+{
+	struct core *core = context;
+
+	pipeline_look(&core->pipeline);
+}
+
 static void on_process_gone(void *context, const struct process *process)
 {
 	struct core *core = context;
@@ -155,7 +166,10 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	process_table_watch(core->processes, on_process_gone, core);
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps, core->broker,
 					  core->reader);
-	core->targets = target_table_new(core->sampler, core->broker, core->cgroups);
+	core->watch = watch_new(core->base, core->broker, core->sampler, options->bucket_ns,
+				on_look, core);
+	core->targets = target_table_new(core->sampler, core->broker, core->cgroups, core->watch);
+	core->sums = sum_table_new(core->history, core->processes, core->stacks);
 	core->pipeline.sampler = core->sampler;
 	core->pipeline.stacks = core->stacks;
 	core->pipeline.processes = core->processes;
@@ -165,6 +179,7 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->pipeline.jit_maps = core->jit_maps;
 	core->pipeline.cgroups = core->cgroups;
 	core->pipeline.targets = core->targets;
+	core->pipeline.sums = core->sums;
 	core->usage.broker_pid = (uint32_t)getppid();
 	return 0;
 }
@@ -185,6 +200,7 @@ static void serve(struct core *core, int listen_fd, const struct broker_hello *h
 			     .targets = core->targets,
 			     .cgroups = core->cgroups,
 			     .symbolizer = core->symbolizer},
+		.watch = core->watch,
 		.pipeline = &core->pipeline,
 		.modules = core->modules,
 		.reader = core->reader,
@@ -248,7 +264,9 @@ static void tear_down(struct core *core)
 	worker_client_free(core->reader);
 	broker_client_free(core->broker);
 	requests_free(core->requests);
+	sum_table_free(core->sums);
 	target_table_free(core->targets);
+	watch_free(core->watch);
 	symbolizer_free(core->symbolizer);
 	bucket_ring_free(core->history);
 	jit_maps_free(core->jit_maps);

@@ -11,6 +11,7 @@
 /* Names under "lost" are samples that were taken and not kept. */
 #define CORE_COUNTERS(X)                                                                 \
 	X(KEPT, "samples.kept", "samples in the history, those that aged out included")  \
+	X(SUMMED, "samples.summed", "sleeps and page faults that the kernel added up")   \
 	X(MATCHED, "samples.matched", "pending samples that a name or glob selected")    \
 	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")   \
 	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")       \

@@ -14,11 +14,13 @@
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
 #include "daemon/core/symbolizer.h"
+#include "daemon/core/watch.h"
 
 struct pending_dump {
 	struct request *request;
 	struct sources *sources;
 	struct answer *answer;
+	const struct measure *measure;
 	char *target; /* what was selected, as text */
 };
 
@@ -33,15 +35,17 @@ static int write_to_buffer(void *context, const char *bytes, size_t length)
 	return evbuffer_add(context, bytes, length) ? -ENOMEM : 0;
 }
 
-static void describe_source(const struct sources *sources, struct profile *profile)
+static void describe_source(const struct sources *sources, const struct measure *measure,
+			    struct profile *profile)
 {
 	char host[256] = "";
 
 	if (gethostname(host, sizeof(host) - 1))
 		host[0] = 0;
-	profile->event = profile_string(profile, "cpu");
-	profile->source =
-		profile_string(profile, sources->hardware_cycles ? "cycles" : "cpu-clock");
+	const char *cpu_source = sources->hardware_cycles ? "cycles" : "cpu-clock";
+
+	profile->event = profile_string(profile, measure->name);
+	profile->source = profile_string(profile, measure->source ? measure->source : cpu_source);
 	profile->host = profile_string(profile, host);
 	profile->version = profile_string(profile, FLAME_VERSION);
 }
@@ -71,7 +75,7 @@ static void on_answered(void *context, struct profile *answer, const char *cause
 		free_dump(dump);
 		return;
 	}
-	describe_source(dump->sources, profile);
+	describe_source(dump->sources, dump->measure, profile);
 	profile->target = profile_string(profile, dump->target);
 	add_notes(profile);
 	free_dump(dump);
@@ -155,12 +159,13 @@ void handle_dump(struct request *request, void *context)
 	struct sources *sources = context;
 	struct target_selector selectors[PROTOCOL_MAX_TARGETS];
 	struct question question = {
-		.event = EVENT_CPU,
+		.measure = measure_find(request_string(request, "event")),
 		.tid = (uint32_t)request_integer(request, "tid"),
 		.kernel_frames = handler_may_do_all(request) && request_boolean(request, "kernel"),
 		.user_frames = request_boolean(request, "user"),
 		.want = (request_boolean(request, "lines") ? SYMBOLIZER_LINES : 0) |
 			(request_boolean(request, "inline") ? SYMBOLIZER_INLINED : 0),
+		.idle = request_boolean(request, "idle"),
 		.slices = request_boolean(request, "slices"),
 		.owner_uid = handler_may_do_all(request) ? TARGET_PRIVILEGED
 							 : request_peer(request)->uid,
@@ -168,20 +173,16 @@ void handle_dump(struct request *request, void *context)
 	};
 	_cleanup_free_ char *text = NULL;
 
-	if (strcmp(request_string(request, "event"), "cpu") != 0) {
-		request_error(request, ERROR_BAD_PARAMETER,
-			      "this flamed samples cpu only; %s is not there yet",
-			      request_string(request, "event"));
-		return;
-	}
 	if (read_window(request, &question) || read_selectors(request, selectors, &question, &text))
 		return;
 	struct pending_dump *dump = memory_new(sizeof(*dump));
 	dump->request = request;
 	dump->sources = sources;
+	dump->measure = question.measure;
 	dump->target = steal_ptr(&text);
-	/* What was sampled up to this moment belongs to the answer. */
+	/* What was measured up to this moment belongs to the answer. */
 	sampler_drain(sources->pipeline->sampler);
+	watch_look(sources->watch);
 	struct answer *answer = answer_start(&sources->question, &question, on_answered, dump);
 	if (!answer)
 		return; /* answered, and gone */

@@ -6,12 +6,17 @@
 
 #include "common/clock.h"
 #include "common/frame.h"
+#include "common/log.h"
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/late_walk.h"
 #include "daemon/core/mapping_tables.h"
 #include "daemon/core/module_table.h"
+#include "daemon/core/sum_table.h"
 #include "daemon/core/target_table.h"
+
+/* Stacks that were not met for so long are forgotten. */
+#define SUM_IDLE_NS (60 * NS_PER_SECOND)
 
 /* Attempts to find a moment in which no sample is under way. */
 #define LEDGER_TRIES 8
@@ -69,19 +74,21 @@ static uint64_t place_pc(struct pipeline *pipeline, uint32_t thread, uint64_t pc
 }
 
 /*
- * The frames of a sample as one stack, leaf first: kernel on top of user, a mark at the root when
- * the stack is not whole. A return address may belong to the function behind the call (when the
- * call does not return), so callers are taken one byte earlier, inside the call; user frames come
- * so already.
+ * The frames of a sample as one stack, leaf first: what was waited for, if anything, then kernel on
+ * top of user, a mark at the root when the stack is not whole. A return address may belong to the
+ * function behind the call (when the call does not return), so callers are taken one byte earlier,
+ * inside the call; user frames come so already.
  */
 static uint32_t make_stack(struct pipeline *pipeline, uint32_t thread,
-			   const struct record_sample *sample)
+			   const struct record_sample *sample, enum frame_mark leaf)
 {
-	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 1];
+	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 2];
 	size_t count = 0;
 	enum frame_mark mark =
 		sample->walk_end < WALK_END_COUNT ? marks[sample->walk_end] : FRAME_MARK_NONE;
 
+	if (leaf != FRAME_MARK_NONE)
+		addresses[count++] = frame_pack(MODULE_MARK, leaf);
 	for (uint32_t i = 0; i < (uint32_t)sample->kernel_count + sample->user_count; i++) {
 		int is_caller = i != 0 && i < sample->kernel_count;
 		uint64_t address = sample->frames[i] - (uint64_t)is_caller;
@@ -124,7 +131,7 @@ static void on_whole_sample(void *context, const struct record_sample *sample)
 		mapping_tables_on_sample(pipeline->mapping_tables, sample);
 	cgroup_table_learn(pipeline->cgroups, sample->cgroup_id, sample->pid);
 	uint32_t thread = process_table_add(pipeline->processes, sample);
-	uint32_t stack = make_stack(pipeline, thread, sample);
+	uint32_t stack = make_stack(pipeline, thread, sample, FRAME_MARK_NONE);
 	credit_targets(pipeline, thread, sample, weight);
 	if (bucket_ring_add(pipeline->history, sample->time_ns, sample->event, thread, stack,
 			    weight)) {
@@ -157,6 +164,140 @@ void pipeline_set_modules(struct pipeline *pipeline, struct module_table *module
 void pipeline_fini(struct pipeline *pipeline)
 {
 	late_walks_free(pipeline->late_walks);
+}
+
+/* ---- What the kernel adds up ---- */
+
+static int is_waiting(uint32_t reason)
+{
+	return reason == FRAME_MARK_PREEMPTED || reason == FRAME_MARK_YIELDED;
+}
+
+/* A stack that sums will refer to. */
+static void on_sum(void *context, const struct record_sample *sample)
+{
+	struct pipeline *pipeline = context;
+	enum frame_mark reason = sample->reason < FRAME_MARK_COUNT ? (enum frame_mark)sample->reason
+								   : FRAME_MARK_BLOCKED;
+
+	if (sample->flags & SAMPLE_PENDING) {
+		/* The kernel programs only ask whether they should look at this process. */
+		target_table_judge(pipeline->targets, sample);
+		return;
+	}
+	if (pipeline->mapping_tables)
+		mapping_tables_on_sample(pipeline->mapping_tables, sample);
+	cgroup_table_learn(pipeline->cgroups, sample->cgroup_id, sample->pid);
+	struct sum_stack stack = {.id = sample->id,
+				  .event = sample->event,
+				  .thread = process_table_add(pipeline->processes, sample),
+				  .stacks = {STACK_NONE, STACK_NONE}};
+	stack.stacks[SUM_BLOCKED] = make_stack(pipeline, stack.thread, sample, reason);
+	if (sample->event == EVENT_OFFCPU)
+		stack.stacks[SUM_WAITED] =
+			make_stack(pipeline, stack.thread, sample,
+				   is_waiting(reason) ? reason : FRAME_MARK_RUN_QUEUE);
+	sum_table_add(pipeline->sums, &stack, sample->time_ns);
+}
+
+static void add_total(struct pipeline *pipeline, const struct record_sample *look, uint32_t thread,
+		      uint32_t event, uint64_t weight_ns)
+{
+	struct bucket_measure measure = {
+		.count = 1, .weight = weight_ns, .certain = (double)weight_ns};
+
+	if (weight_ns == 0)
+		return;
+	process_table_keep(pipeline->processes, thread);
+	bucket_ring_spread(pipeline->history, look->time_ns - look->frames[LOOK_ELAPSED],
+			   look->time_ns, event, thread, STACK_NONE, &measure);
+}
+
+static uint64_t at_most(uint64_t value, uint64_t limit)
+{
+	return value < limit ? value : limit;
+}
+
+/* What a thread used since the last look, by the scheduler's account. */
+static void on_look(void *context, const struct record_sample *look)
+{
+	struct pipeline *pipeline = context;
+	uint64_t elapsed_ns = look->frames[LOOK_ELAPSED];
+
+	if (elapsed_ns == 0 || elapsed_ns > look->time_ns)
+		return;
+	cgroup_table_learn(pipeline->cgroups, look->cgroup_id, look->pid);
+	uint32_t thread = process_table_add(pipeline->processes, look);
+	/* The account of what runs at this moment is a tick old. */
+	uint64_t cpu_ns = at_most(look->frames[LOOK_CPU], elapsed_ns);
+	uint64_t waited_ns = at_most(look->frames[LOOK_WAITED], elapsed_ns - cpu_ns);
+	add_total(pipeline, look, thread, EVENT_TOTAL_CPU, cpu_ns);
+	add_total(pipeline, look, thread, EVENT_TOTAL_RUNQUEUE, waited_ns);
+	add_total(pipeline, look, thread, EVENT_TOTAL_OFFCPU, elapsed_ns - cpu_ns - waited_ns);
+	process_table_release(pipeline->processes, thread);
+}
+
+/* The sums of one look on their way into the history. */
+struct summing {
+	struct pipeline *pipeline;
+	uint64_t from_ns;
+	uint64_t to_ns;
+};
+
+static void credit_sum(struct pipeline *pipeline, uint32_t thread, int events)
+{
+	struct process *process = process_table_process(
+		pipeline->processes, process_table_thread(pipeline->processes, thread)->process);
+
+	target_table_select(pipeline->targets, process);
+	for (uint32_t i = 0; i < process->target_count; i++) {
+		struct target *target =
+			target_table_by_number(pipeline->targets, process->targets[i]);
+
+		/* The last look before it goes is part of its going. */
+		if (target)
+			target->samples += (uint64_t)events;
+	}
+}
+
+static void add_sum(void *context, uint64_t id, const struct sum *sum)
+{
+	struct summing *summing = context;
+	struct pipeline *pipeline = summing->pipeline;
+	uint32_t thread;
+	int events =
+		sum_table_apply(pipeline->sums, id, sum, summing->from_ns, summing->to_ns, &thread);
+
+	/* Not known: announced after the ring buffer was emptied, and of the next look. */
+	if (events <= 0)
+		return;
+	pipeline->counters.values[COUNTER_SUMMED] += (uint64_t)events;
+	credit_sum(pipeline, thread, events);
+}
+
+static void forget_sum(void *context, uint64_t id)
+{
+	struct pipeline *pipeline = context;
+
+	sampler_forget_sum(pipeline->sampler, id);
+}
+
+void pipeline_look(struct pipeline *pipeline)
+{
+	struct summing summing = {pipeline, pipeline->looked_ns, clock_boot_ns()};
+	int error = sampler_look(pipeline->sampler);
+
+	if (error)
+		log_error_errno(error, "The threads could not be looked at");
+	/* Stacks before sums: what is still unknown then came after the look. */
+	sampler_drain(pipeline->sampler);
+	if (summing.from_ns == 0 || summing.from_ns >= summing.to_ns)
+		summing.from_ns = summing.to_ns - 1;
+	sampler_each_sum(pipeline->sampler, add_sum, &summing);
+	pipeline->looked_ns = summing.to_ns;
+	sampler_settings(pipeline->sampler)->period++;
+	if (summing.to_ns > SUM_IDLE_NS)
+		sum_table_evict(pipeline->sums, summing.to_ns - SUM_IDLE_NS, forget_sum, pipeline);
 }
 
 /* ---- Other records ---- */
@@ -228,6 +369,8 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
 		.on_module = on_module,
 		.on_stack = on_stack,
 		.on_process = on_process,
+		.on_sum = on_sum,
+		.on_look = on_look,
 		.on_malformed = on_malformed,
 		.on_drained = on_drained,
 	};
@@ -242,10 +385,13 @@ static void count(const struct pipeline *pipeline, struct pipeline_ledger *ledge
 	ledger->ring_full = kernel[KERNEL_COUNTER_LOST_RING] + kernel[KERNEL_COUNTER_LOST_PENDING];
 	ledger->late = core[COUNTER_LOST_LATE];
 	ledger->malformed = core[COUNTER_LOST_MALFORMED];
-	ledger->kept = core[COUNTER_KEPT];
+	/* What the kernel added up is taken and kept in one. */
+	ledger->kept = core[COUNTER_KEPT] + core[COUNTER_SUMMED];
 	/* Pending samples count from the moment they are known to be wanted, or lost. */
+	ledger->sums_full = kernel[KERNEL_COUNTER_LOST_SUMS] + kernel[KERNEL_COUNTER_LOST_STACK];
 	ledger->taken = kernel[KERNEL_COUNTER_TAKEN] + core[COUNTER_MATCHED] +
-			kernel[KERNEL_COUNTER_LOST_PENDING];
+			kernel[KERNEL_COUNTER_LOST_PENDING] + core[COUNTER_SUMMED] +
+			ledger->sums_full;
 }
 
 void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger)
@@ -253,8 +399,8 @@ void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *led
 	for (int i = 0; i < LEDGER_TRIES; i++) {
 		sampler_drain(pipeline->sampler);
 		count(pipeline, ledger);
-		uint64_t known =
-			ledger->kept + ledger->ring_full + ledger->late + ledger->malformed;
+		uint64_t known = ledger->kept + ledger->ring_full + ledger->late +
+				 ledger->malformed + ledger->sums_full;
 
 		ledger->in_flight = ledger->taken > known ? ledger->taken - known : 0;
 		if (ledger->taken == known)

@@ -17,6 +17,7 @@ struct jit_maps;
 struct late_walks;
 struct mapping_tables;
 struct module_table;
+struct sum_table;
 struct target_table;
 
 /* Borrowed collaborators; set up once by the core, before the first record. */
@@ -31,7 +32,9 @@ struct pipeline {
 	struct jit_maps *jit_maps;
 	struct cgroup_table *cgroups;
 	struct target_table *targets;
+	struct sum_table *sums;
 	struct counters counters;
+	uint64_t looked_ns; /* when the threads were looked at last. Boot time */
 	uint64_t ring_lost; /* losses of the ring buffer that are in the buckets already */
 };
 
@@ -42,6 +45,7 @@ struct pipeline_ledger {
 	uint64_t ring_full;
 	uint64_t late;
 	uint64_t malformed;
+	uint64_t sums_full; /* sleeps and faults whose stack found no room */
 	uint64_t in_flight; /* in the ring buffer at the moment of counting */
 };
 
@@ -51,6 +55,12 @@ void pipeline_fini(struct pipeline *pipeline);
 
 /* The receiver of the sampler's records; its context is a struct pipeline. */
 struct sampler_receiver pipeline_receiver(struct pipeline *pipeline);
+
+/*
+ * Look at all threads and put what the kernel programs have added up since the last look into the
+ * history.
+ */
+void pipeline_look(struct pipeline *pipeline);
 
 /* Empty the ring buffer and count: taken = kept + all the others, to the sample. */
 void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "daemon/core/bucket_ring.h"
+#include "daemon/core/measure.h"
 #include "daemon/core/target.h"
 
 #define QUESTION_MAX_SELECTORS 64
@@ -17,13 +18,14 @@
 struct question {
 	const struct target_selector *selectors; /* borrowed for the call; none: everything */
 	uint32_t selector_count;
-	uint32_t event;   /* enum record_event */
+	const struct measure *measure;
 	uint32_t tid;     /* 0: every thread */
 	uint64_t from_ns; /* boot time */
 	uint64_t to_ns;
 	bool kernel_frames;
 	bool user_frames;
 	uint32_t want;      /* enum symbolizer_want */
+	bool idle;          /* threads that slept throughout too */
 	bool slices;        /* tell the weights bucket by bucket too */
 	uint32_t owner_uid; /* only processes of this owner; TARGET_PRIVILEGED: all */
 	uint32_t owner_gid;

@@ -3,6 +3,7 @@
 
 #include "daemon/core/access.h"
 #include "daemon/core/handlers.h"
+#include "daemon/core/measure.h"
 #include "daemon/core/method.h"
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
@@ -79,7 +80,6 @@ static void on_target_change(void *context, const struct target *target, enum ta
 
 /* ---- The table ---- */
 
-static const char *const event_words[] = {"cpu", "offcpu", "heap", "fault", NULL};
 static const char *const subscription_words[] = {"targets", NULL};
 
 static const struct parameter attach_parameters[] = {
@@ -109,7 +109,7 @@ static const struct parameter attach_parameters[] = {
 	 .summary = "what to measure",
 	 .fallback = "[\"cpu\"]",
 	 .maximum = PROTOCOL_MAX_TARGET_BYTES,
-	 .words = event_words,
+	 .words = target_event_names,
 	 .max_count = 4},
 	{.name = "rate_hz",
 	 .type = PARAMETER_INTEGER,
@@ -156,7 +156,7 @@ static const struct parameter dump_parameters[] = {
 	 .summary = "what was measured",
 	 .fallback = "\"cpu\"",
 	 .maximum = PROTOCOL_MAX_TARGET_BYTES,
-	 .words = event_words},
+	 .words = measure_names},
 	{.name = "last_ms",
 	 .type = PARAMETER_INTEGER,
 	 .summary = "the window: up to now",

@@ -13,6 +13,9 @@
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
 
+#define LOOKS_AT_ONCE 128
+#define SUMS_AT_ONCE  4096 /* more than any bucket of the kernel's hash holds */
+
 struct sampler {
 	struct sampler_receiver receiver;
 	int fds[BROKER_FD_COUNT];
@@ -82,6 +85,18 @@ static int on_record(void *context, void *data, size_t size)
 	case RECORD_EXIT:
 		if (size >= sizeof(struct record_process)) {
 			receiver->on_process(receiver->context, data);
+			return 0;
+		}
+		break;
+	case RECORD_SUM:
+		if (is_whole_sample(data, size)) {
+			receiver->on_sum(receiver->context, data);
+			return 0;
+		}
+		break;
+	case RECORD_LOOK:
+		if (is_whole_sample(data, size) && header->size >= LOOK_BYTES) {
+			receiver->on_look(receiver->context, data);
 			return 0;
 		}
 		break;
@@ -165,6 +180,60 @@ void sampler_set_active(struct sampler *sampler, int is_active)
 		event_add(sampler->timer, &interval);
 	else
 		event_del(sampler->timer);
+}
+
+int sampler_look(struct sampler *sampler)
+{
+	_Alignas(8) char looks[LOOKS_AT_ONCE * LOOK_BYTES];
+	_cleanup_close_ int fd = bpf_iter_create(sampler->fds[BROKER_FD_LOOK]);
+	size_t held = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t length = read(fd, looks + held, sizeof(looks) - held);
+
+		if (length < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (length < 0)
+			return -errno;
+		if (length == 0)
+			return 0;
+		held += (size_t)length;
+		size_t used = 0;
+		for (; held - used >= LOOK_BYTES; used += LOOK_BYTES)
+			on_record(sampler, looks + used, LOOK_BYTES);
+		held -= used;
+		memmove(looks, looks + used, held);
+	}
+}
+
+void sampler_each_sum(const struct sampler *sampler,
+		      void (*visit)(void *context, uint64_t id, const struct sum *sum),
+		      void *context)
+{
+	_cleanup_free_ uint64_t *ids = memory_new(SUMS_AT_ONCE * sizeof(*ids));
+	_cleanup_free_ struct sum *sums = memory_new(SUMS_AT_ONCE * sizeof(*sums));
+	uint32_t position, *from = NULL;
+	int error = 0;
+
+	while (!error) {
+		uint32_t count = SUMS_AT_ONCE;
+
+		/* Ends with -ENOENT behind the last ones, and gives those. */
+		error = bpf_map_lookup_batch(sampler->fds[BROKER_FD_SUMS], from, &position, ids,
+					     sums, &count, NULL);
+		if (error && error != -ENOENT)
+			return;
+		for (uint32_t i = 0; i < count; i++)
+			visit(context, ids[i], &sums[i]);
+		from = &position;
+	}
+}
+
+void sampler_forget_sum(struct sampler *sampler, uint64_t id)
+{
+	bpf_map_delete_elem(sampler->fds[BROKER_FD_SUMS], &id);
 }
 
 struct sampler_settings *sampler_settings(struct sampler *sampler)

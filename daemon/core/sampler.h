@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/record.h"
+#include "bpf/sums.h"
 #include "common/cleanup.h"
 #include "common/memory.h"
 
@@ -28,6 +28,8 @@ struct sampler_receiver {
 	void (*on_module)(void *context, const struct record_module *module);
 	void (*on_stack)(void *context, const struct record_stack *stack);
 	void (*on_process)(void *context, const struct record_process *process);
+	void (*on_sum)(void *context, const struct record_sample *stack);
+	void (*on_look)(void *context, const struct record_sample *look);
 	void (*on_malformed)(void *context);
 	void (*on_drained)(void *context); /* the ring buffer is empty for now */
 };
@@ -46,6 +48,20 @@ void sampler_drain(struct sampler *sampler);
 
 /* CPU time that handling records has taken so far. */
 uint64_t sampler_drain_cpu_ns(const struct sampler *sampler);
+
+/*
+ * Look at all threads now: on_look is called for each that is watched. Reads nothing of the ring
+ * buffer. Errors: as bpf(2) and read(2).
+ */
+must_check int sampler_look(struct sampler *sampler);
+
+/* Call visit for every stack that is known to the kernel programs. */
+void sampler_each_sum(const struct sampler *sampler,
+		      void (*visit)(void *context, uint64_t id, const struct sum *sum),
+		      void *context);
+
+/* Have the kernel programs forget the id of a stack, so that it is announced again. */
+void sampler_forget_sum(struct sampler *sampler, uint64_t id);
 
 /* Run the drain timer, or stop it while nothing is sampled. */
 void sampler_set_active(struct sampler *sampler, int is_active);

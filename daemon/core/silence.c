@@ -54,6 +54,20 @@ static const struct target *find_all(const struct question_sources *sources)
 	return target_table_find(sources->targets, &all);
 }
 
+/* What to attach, so that measure can be told: "cpu,offcpu". */
+static const char *missing_events(const struct measure *measure, const struct target *target)
+{
+	uint32_t events = measure->needs | target->events;
+
+	if (events >> EVENT_CPU & 1 && events >> EVENT_OFFCPU & 1)
+		return events >> EVENT_FAULT & 1 ? "cpu,offcpu,fault" : "cpu,offcpu";
+	if (events >> EVENT_CPU & 1 && events >> EVENT_FAULT & 1)
+		return "cpu,fault";
+	if (events >> EVENT_OFFCPU & 1 && events >> EVENT_FAULT & 1)
+		return "offcpu,fault";
+	return measure->name;
+}
+
 /* What is to be said of target, which ought to have given samples. */
 static char *explain_target(const struct target *target, const char *what,
 			    const struct question *question)
@@ -68,11 +82,15 @@ static char *explain_target(const struct target *target, const char *what,
 	if (target->state == TARGET_EXITED && target->exited_ns < question->from_ns)
 		return memory_format("%s exited %.0f s ago, before the window", what,
 				     seconds(now_ns - target->exited_ns));
+	if (question->measure->needs & ~target->events)
+		return memory_format(
+			"%s is attached for other events; flamectl attach -e %s adds it", what,
+			missing_events(question->measure, target));
 	if (question->tid)
-		return memory_format("thread %u of %s used no CPU time in the window, or is not "
-				     "one of its threads",
-				     question->tid, what);
-	return memory_format("%s was idle: it used no CPU time in the window", what);
+		return memory_format("thread %u of %s %s in the window, or is not one of its "
+				     "threads",
+				     question->tid, what, question->measure->nothing);
+	return memory_format("%s was idle: it %s in the window", what, question->measure->nothing);
 }
 
 static char *explain_selector(const struct question_sources *sources,
@@ -113,8 +131,8 @@ static char *explain_everything(const struct question_sources *sources,
 	}
 	for (uint32_t i = 0; i < count; i++)
 		if (target_table_at(sources->targets, i)->state == TARGET_RUNNING)
-			return memory_format("the targets were idle: they used no CPU time in the "
-					     "window");
+			return memory_format("the targets were idle, or are not attached for -e %s",
+					     question->measure->name);
 	return memory_format("every target is stopped or has exited; see flamectl list");
 }
 

@@ -16,11 +16,13 @@ struct options;
 struct pipeline;
 struct worker_client;
 struct self_usage;
+struct watch;
 
 /* All borrowed; valid until the core ends. */
 struct sources {
 	struct question_sources question;
 	struct pipeline *pipeline;
+	struct watch *watch;
 	struct module_table *modules;
 	struct worker_client *reader;
 	struct fetch_client *fetch;

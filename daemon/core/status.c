@@ -40,9 +40,8 @@ static json_t *samples(const struct pipeline_ledger *ledger)
 		const char *name;
 		uint64_t value;
 	} losses[] = {
-		{"ring_full", ledger->ring_full},
-		{"late", ledger->late},
-		{"malformed", ledger->malformed},
+		{"ring_full", ledger->ring_full}, {"late", ledger->late},
+		{"malformed", ledger->malformed}, {"sums_full", ledger->sums_full},
 		{"in_flight", ledger->in_flight},
 	};
 	json_t *lost = json_object();

@@ -25,6 +25,20 @@ static const char *const change_names[] = {
 	[TARGET_CHANGED_EXITED] = "exited",
 };
 
+const char *const target_event_names[] = {"cpu", "offcpu", "heap", "fault", NULL};
+
+int target_event_parse(const char *name, uint32_t *event)
+{
+	/* In the order of enum record_event. */
+	for (uint32_t i = 0; target_event_names[i]; i++) {
+		if (strcmp(target_event_names[i], name) == 0) {
+			*event = UINT32_C(1) << i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 const char *target_kind_name(enum target_kind kind)
 {
 	return kind_names[kind];

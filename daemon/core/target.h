@@ -88,6 +88,12 @@ struct target_request {
 /* Parse what users write. Errors: -EINVAL. */
 must_check int target_selector_parse(const char *text, struct target_selector *selector);
 
+/* The events that can be attached, as users write them ("cpu"), up to NULL; and what they mean. */
+extern const char *const target_event_names[];
+
+/* Parse the name of an event into its bit. Errors: -EINVAL. */
+must_check int target_event_parse(const char *name, uint32_t *event);
+
 /* "pid", "running", "attached": as the protocol has them. */
 const char *target_kind_name(enum target_kind kind);
 const char *target_state_name(enum target_state state);

@@ -11,16 +11,27 @@
 #include "daemon/core/sources.h"
 #include "daemon/core/target_table.h"
 
+static json_t *events_to_json(uint32_t events)
+{
+	json_t *names = json_array();
+
+	for (uint32_t i = 0; target_event_names[i]; i++)
+		if (events >> i & 1)
+			json_array_append_new(names, json_string(target_event_names[i]));
+	return names;
+}
+
 json_t *handler_target_to_json(const struct sources *sources, const struct target *target)
 {
 	uint64_t age_ns = clock_boot_ns() - target->attached_ns;
 	_cleanup_free_ char *text = target_describe(target);
 	json_t *json = json_pack(
-		"{s:I, s:s, s:s, s:s, s:[s], s:I, s:s, s:I, s:I, s:f, s:f, s:b}", "id",
+		"{s:I, s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:f, s:f, s:b}", "id",
 		(json_int_t)target->number, "kind", target_kind_name(target->kind), "target", text,
-		"name", target->name, "events", "cpu", "rate_hz", (json_int_t)target->rate_hz,
-		"state", target_state_name(target->state), "samples", (json_int_t)target->samples,
-		"lost", (json_int_t)(pipeline_lost(sources->pipeline) - target->lost_before),
+		"name", target->name, "events", events_to_json(target->events), "rate_hz",
+		(json_int_t)target->rate_hz, "state", target_state_name(target->state), "samples",
+		(json_int_t)target->samples, "lost",
+		(json_int_t)(pipeline_lost(sources->pipeline) - target->lost_before),
 		"overhead_percent",
 		round(1e3 * governor_overhead_percent(target,
 						      pipeline_ns_per_sample(sources->pipeline))) /

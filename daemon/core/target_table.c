@@ -14,6 +14,7 @@
 #include "daemon/core/process_family.h"
 #include "daemon/core/process_table.h"
 #include "daemon/core/sampler.h"
+#include "daemon/core/watch.h"
 
 #define KEEP_ALL UINT32_MAX
 
@@ -32,6 +33,7 @@ struct target_table {
 	struct sampler *sampler;
 	struct broker_client *broker;
 	struct cgroup_table *cgroups;
+	struct watch *watch;
 	void (*on_change)(void *context, const struct target *target, enum target_change change);
 	void *change_context;
 	struct target **targets;
@@ -40,6 +42,7 @@ struct target_table {
 	uint32_t last_number;
 	uint32_t generation; /* of memberships */
 	uint32_t rate_hz;
+	uint32_t events;        /* that the watch was asked for */
 	uint32_t rates_pending; /* answers of the broker that are still to come */
 	struct waiter *waiters;
 	uint32_t waiter_count;
@@ -48,13 +51,14 @@ struct target_table {
 };
 
 struct target_table *target_table_new(struct sampler *sampler, struct broker_client *broker,
-				      struct cgroup_table *cgroups)
+				      struct cgroup_table *cgroups, struct watch *watch)
 {
 	struct target_table *table = memory_new(sizeof(*table));
 
 	table->sampler = sampler;
 	table->broker = broker;
 	table->cgroups = cgroups;
+	table->watch = watch;
 	table->generation = 1;
 	return table;
 }
@@ -128,9 +132,20 @@ struct target *target_table_find(struct target_table *table, const struct target
 
 /* ---- What the kernel programs are told ---- */
 
+/* What is wanted of target now. */
+static uint32_t events_of(const struct target *target)
+{
+	return target->state == TARGET_RUNNING ? target->events : 0;
+}
+
+static int samples_cpu(const struct target *target)
+{
+	return (events_of(target) >> EVENT_CPU & 1) != 0;
+}
+
 static uint32_t keep_share(const struct target_table *table, const struct target *target)
 {
-	if (target->state == TARGET_STOPPED || table->rate_hz == 0)
+	if (!samples_cpu(target) || table->rate_hz == 0)
 		return 0;
 	if (target->rate_hz >= table->rate_hz)
 		return KEEP_ALL;
@@ -143,6 +158,7 @@ static struct profiled profile_as(const struct target_table *table, const struct
 		.keep = keep_share(table, target),
 		.target = target->number,
 		.flags = target->follows_children ? PROFILED_FOLLOW : 0,
+		.events = events_of(target),
 	};
 }
 
@@ -158,7 +174,8 @@ static void update_process(void *context, uint32_t pid, const struct profiled *p
 	struct profiled updated = profile_as(table, target);
 	updated.start_time_ns = profiled->start_time_ns;
 	updated.flags |= profiled->flags & PROFILED_EXITED;
-	if (updated.keep != profiled->keep || updated.flags != profiled->flags)
+	if (updated.keep != profiled->keep || updated.flags != profiled->flags ||
+	    updated.events != profiled->events)
 		if (sampler_set_process(table->sampler, pid, &updated))
 			log_debug("A process left while its rate changed: pid=%u", pid);
 }
@@ -172,7 +189,7 @@ static void on_rate_set(void *context, int error, const int *fds, size_t fd_coun
 	if (error == -ECANCELED)
 		return;
 	if (error)
-		log_error_errno(error, "The sampling rate could not be set");
+		log_error_errno(error, "The events could not be set up");
 	if (--table->rates_pending > 0)
 		return;
 	uint32_t count = table->waiter_count;
@@ -187,6 +204,13 @@ static void set_rate(struct target_table *table)
 
 	table->rates_pending++;
 	broker_client_send(table->broker, &request, on_rate_set, table);
+}
+
+static void set_events(struct target_table *table, uint32_t events)
+{
+	table->events = events;
+	table->rates_pending++;
+	watch_want(table->watch, events, on_rate_set, table);
 }
 
 void target_table_when_applied(struct target_table *table, void (*done)(void *context),
@@ -206,24 +230,26 @@ static void apply(struct target_table *table)
 {
 	struct sampler_settings *settings = sampler_settings(table->sampler);
 	struct profiled all = {0};
-	uint32_t rate_hz = 0;
+	uint32_t rate_hz = 0, events = 0;
 	uint32_t names = 0, cgroups = 0;
 
-	for (uint32_t i = 0; i < table->count; i++)
-		if (table->targets[i]->state == TARGET_RUNNING &&
-		    table->targets[i]->rate_hz > rate_hz)
+	for (uint32_t i = 0; i < table->count; i++) {
+		events |= events_of(table->targets[i]);
+		if (samples_cpu(table->targets[i]) && table->targets[i]->rate_hz > rate_hz)
 			rate_hz = table->targets[i]->rate_hz;
+	}
 	int rate_changed = rate_hz != table->rate_hz;
 	table->rate_hz = rate_hz;
 	for (uint32_t i = 0; i < table->count; i++) {
 		const struct target *target = table->targets[i];
 		struct profiled profiled = profile_as(table, target);
+		int is_wanted = profiled.keep || profiled.events;
 
-		if (target->kind == TARGET_ALL && profiled.keep > all.keep)
+		if (target->kind == TARGET_ALL && is_wanted)
 			all = profiled;
-		if (target->kind == TARGET_NAME && profiled.keep)
+		if (target->kind == TARGET_NAME && is_wanted)
 			names++;
-		if (target->kind == TARGET_CGROUP && profiled.keep) {
+		if (target->kind == TARGET_CGROUP && is_wanted) {
 			cgroups++;
 			if (sampler_set_cgroup(table->sampler, target->cgroup_id, &profiled))
 				log_error("The set of cgroups is full");
@@ -238,9 +264,12 @@ static void apply(struct target_table *table)
 	settings->match_names = names;
 	settings->match_cgroups = cgroups;
 	sampler_each_process(table->sampler, update_process, table);
-	sampler_set_active(table->sampler, rate_hz > 0);
+	settings->generation++;
+	sampler_set_active(table->sampler, rate_hz > 0 || events);
 	if (rate_changed)
 		set_rate(table);
+	if (events != table->events)
+		set_events(table, events);
 }
 
 /* ---- Attaching ---- */
@@ -375,6 +404,8 @@ int target_table_attach(struct target_table *table, const struct target_request 
 		table->targets[table->count++] = target;
 	}
 	set_options(target, request);
+	/* What threads that begin from now on use counts from their beginning. */
+	sampler_settings(table->sampler)->opened_ns = clock_boot_ns();
 	apply(table);
 	if (target->kind == TARGET_PID) {
 		int error = attach_processes(table, target);
@@ -386,6 +417,7 @@ int target_table_attach(struct target_table *table, const struct target_request 
 	}
 	if (*is_new && target->kind == TARGET_PID)
 		announce_modules(table, target);
+	watch_look(table->watch);
 	tell(table, target, TARGET_ATTACHED);
 	*result = target;
 	return 0;

@@ -17,10 +17,11 @@ struct cgroup_table;
 struct process;
 struct sampler;
 struct target_table;
+struct watch;
 
 /* The collaborators are borrowed for the table's life. */
 struct target_table *target_table_new(struct sampler *sampler, struct broker_client *broker,
-				      struct cgroup_table *cgroups);
+				      struct cgroup_table *cgroups, struct watch *watch);
 void target_table_free(struct target_table *table);
 DEFINE_CLEANUP(target_table_free, struct target_table)
 

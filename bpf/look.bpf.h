@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Whether a thread is watched, and what it used since it was looked at last, by the scheduler's own
+ * account, which needs no hook.
+ */
+#ifndef FLAME_BPF_LOOK_BPF_H
+#define FLAME_BPF_LOOK_BPF_H
+
+#include "bpf/sleeper.bpf.h"
+
+#define WATCHED_EVENTS (1U << EVENT_OFFCPU)
+
+/* Tell the core a name that it has not judged yet. The next switch will ask again if this is lost. */
+static __always_inline void sleeper_ask(struct task_struct *task)
+{
+	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
+
+	if (!scratch)
+		return;
+
+	struct record_sample *sample = &scratch->sample;
+
+	sample->header.type = RECORD_SUM;
+	sample->header.size = sizeof(*sample);
+	sample->event = EVENT_OFFCPU;
+	sample->flags = SAMPLE_PENDING;
+	sample->id = 0;
+	sample->kernel_count = 0;
+	sample->user_count = 0;
+	sample->time_ns = bpf_ktime_get_boot_ns();
+	sample_identify(sample, task, cgroup_id_of(task));
+	bpf_ringbuf_output(&records, sample, sizeof(*sample), BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * What is remembered of the task, if its switches are wanted. The verdict is made once a generation
+ * of the settings; nothing is stored of a thread that never was wanted.
+ */
+static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int is_current,
+						  const struct sampler_settings *knobs)
+{
+	struct sleeper *sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
+	__u64 start_time_ns;
+	__u32 pid, is_selected;
+
+	if (sleeper && sleeper->generation == knobs->generation)
+		return sleeper->is_selected ? sleeper : NULL;
+	start_time_ns = task->group_leader->start_boottime;
+	pid = (__u32)task->tgid;
+
+	struct selection selection = selection_of_task(task, pid, start_time_ns, is_current, knobs);
+
+	is_selected = (selection.events & WATCHED_EVENTS) != 0;
+	if (!is_selected && selection.is_pending && is_current)
+		sleeper_ask(task);
+	if (!sleeper && is_selected)
+		sleeper = bpf_task_storage_get(&sleepers, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!sleeper)
+		return NULL;
+	if (is_selected && !sleeper->is_selected) {
+		pace_start(&sleeper->pace);
+		sleeper->since_ns = 0;
+		sleeper->looked_ns = 0;
+	}
+	sleeper->is_selected = is_selected;
+	sleeper->target = selection.target;
+	/* A process that is still to be judged is asked about again. */
+	if (!selection.is_pending || is_selected)
+		sleeper->generation = knobs->generation;
+	return is_selected ? sleeper : NULL;
+}
+
+struct record_look {
+	struct record_sample sample;
+	__u64 words[LOOK_WORDS]; /* in place of its frames */
+};
+
+/* Describe the thread and what it used; remember its totals for the next look. */
+static __always_inline void look_fill(struct record_look *look, struct task_struct *task,
+				      struct sleeper *sleeper, __u64 now_ns,
+				      const struct sampler_settings *knobs)
+{
+	__u64 cpu_ns = task->se.sum_exec_runtime, waited_ns = task->sched_info.run_delay;
+	struct record_sample *sample = &look->sample;
+
+	__builtin_memset(look, 0, sizeof(*look));
+	sample->header.type = RECORD_LOOK;
+	sample->header.size = sizeof(*look);
+	sample->time_ns = now_ns;
+	sample->event = EVENT_OFFCPU;
+	sample->user_count = LOOK_WORDS;
+	sample->target = sleeper->target;
+	sample_identify(sample, task, cgroup_id_of(task));
+	if (sleeper->looked_ns) {
+		look->words[LOOK_ELAPSED] = now_ns - sleeper->looked_ns;
+		look->words[LOOK_CPU] = cpu_ns - sleeper->cpu_ns;
+		look->words[LOOK_WAITED] = waited_ns - sleeper->waited_ns;
+	} else if (task->start_boottime > knobs->opened_ns) {
+		look->words[LOOK_ELAPSED] = now_ns - task->start_boottime;
+		look->words[LOOK_CPU] = cpu_ns;
+		look->words[LOOK_WAITED] = waited_ns;
+	}
+	sleeper->looked_ns = now_ns;
+	sleeper->cpu_ns = cpu_ns;
+	sleeper->waited_ns = waited_ns;
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Time off the CPU, from the scheduler's tracepoints: what a thread was doing as it was switched
+ * out, how long it was blocked, and how long it then waited for a CPU. The coin comes before
+ * everything else; for sleeps it does not choose there is neither a clock read nor a walk. These
+ * programs are attached only while somebody wants them.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/look.bpf.h"
+#include "bpf/reason.bpf.h"
+#include "bpf/sleeper.bpf.h"
+#include "bpf/unwind.bpf.h"
+
+#define TASK_GONE         0x00b0 /* EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD: it does not come back */
+#define OWN_KERNEL_FRAMES 2      /* of the program itself and of what calls it */
+
+/* What the thread that is being switched out is going to wait for. */
+static __always_inline __u32 reason_of(struct task_struct *task, int is_runnable)
+{
+	const struct pt_regs___kernel *registers = (void *)bpf_task_pt_regs(task);
+	long call = (long)BPF_CORE_READ(registers, orig_ax);
+
+	if (is_runnable)
+		return call == __NR_sched_yield ? FRAME_MARK_YIELDED : FRAME_MARK_PREEMPTED;
+	return reason_blocked(task, call, (__u32)BPF_CORE_READ(registers, di));
+}
+
+/* Take the stack of the current task and begin to count its sleep. */
+static __always_inline void sleep_begin(void *context, struct task_struct *task,
+					struct sleeper *sleeper, int is_runnable,
+					const struct sampler_settings *knobs)
+{
+	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
+	__u64 now_ns = bpf_ktime_get_boot_ns();
+	__u64 id;
+	long size;
+
+	if (!scratch)
+		return;
+
+	struct record_sample *sample = &scratch->sample;
+
+	count(KERNEL_COUNTER_SLEEPS);
+	sample->event = EVENT_OFFCPU;
+	sample->flags = 0;
+	sample->target = sleeper->target;
+	sample->reason = reason_of(task, is_runnable);
+	sample->kernel_count = 0;
+	if (knobs->kernel_stacks) {
+		size = bpf_get_stack(context, scratch->frames, RECORD_KERNEL_FRAMES * sizeof(__u64),
+				     OWN_KERNEL_FRAMES);
+		if (size > 0)
+			sample->kernel_count = (__u16)(size / sizeof(__u64));
+	}
+	scratch->pid = (__u32)task->tgid;
+	scratch->start_time_ns = task->group_leader->start_boottime;
+	unwind_sample(SCRATCH_SWITCH, scratch, task);
+	id = sum_announce(SCRATCH_SWITCH, scratch, task);
+
+	sleeper->keep = sleeper->pace.keep;
+	sleeper->switches = task_switches(task);
+	pace_update(&sleeper->pace, now_ns, sleeper->switches, knobs);
+	if (!id)
+		return;
+	sleeper->id = id;
+	sleeper->woken_ns = 0;
+	sleeper->is_runnable = (__u32)is_runnable;
+	sleeper->is_partial = sample->walk_end == WALK_NO_TABLE;
+	sleeper->since_ns = now_ns;
+	count_more(KERNEL_COUNTER_EVENT_COST, bpf_ktime_get_boot_ns() - now_ns);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	const struct sampler_settings *knobs = settings_get();
+	struct sleeper *sleeper;
+	int is_runnable = preempt || !prev_state;
+
+	if (!knobs)
+		return 0;
+	sleeper = bpf_task_storage_get(&sleepers, next, 0, 0);
+	if (sleeper && sleeper->since_ns)
+		sleeper_count(sleeper, bpf_ktime_get_boot_ns(), 0, knobs);
+	if (!prev->pid || (prev->flags & PF_KTHREAD) || (!preempt && (prev_state & TASK_GONE)))
+		return 0;
+	sleeper = sleeper_of(prev, 1, knobs);
+	if (!sleeper)
+		return 0;
+	count(KERNEL_COUNTER_SWITCHES);
+	if (pace_draws(&sleeper->pace))
+		sleep_begin(ctx, prev, sleeper, is_runnable, knobs);
+	return 0;
+}
+
+/* The thread may run again; from here on it waits for a CPU. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *task)
+{
+	struct sleeper *sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
+
+	if (sleeper && sleeper->since_ns && !sleeper->woken_ns)
+		sleeper->woken_ns = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+/* What a thread used since the last look would be lost with it. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_thread_exit, struct task_struct *task)
+{
+	const struct sampler_settings *knobs = settings_get();
+	struct scratch *scratch = scratch_get(SCRATCH_EXIT);
+	struct sleeper *sleeper;
+	struct record_look look;
+
+	task = bpf_get_current_task_btf();
+	if (!knobs || !scratch || (task->flags & PF_KTHREAD))
+		return 0;
+	sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
+	if (!sleeper || !sleeper->is_selected || sleeper->generation != knobs->generation)
+		return 0;
+	look_fill(&look, task, sleeper, bpf_ktime_get_boot_ns(), knobs);
+	bpf_ringbuf_output(&records, &look, sizeof(look), BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * What the kernel programs remember of a thread: whether it is watched, the coin for its next
+ * sleep, the sleep it is in, and its totals at the last look. Kept in the task's own storage, which
+ * goes when the task goes.
+ */
+#ifndef FLAME_BPF_SLEEPER_BPF_H
+#define FLAME_BPF_SLEEPER_BPF_H
+
+#include "bpf/pace.bpf.h"
+#include "bpf/sums.bpf.h"
+
+struct sleeper {
+	__u64 id;          /* of the stack it went to sleep with */
+	__u64 since_ns;    /* the sleep is counted up to here; 0: it is not (the coin said no) */
+	__u64 woken_ns;    /* when it became runnable again; 0: not yet */
+	__u64 switches;    /* times the thread had been switched out when the stack was walked */
+	__u32 keep;        /* probability with which this sleep was drawn */
+	__u32 is_runnable; /* it was switched out, but not blocked */
+	__u32 is_partial;  /* the stack was walked before all tables were there */
+
+	__u32 generation;  /* of the settings that these are about */
+	__u32 is_selected; /* its switches are wanted */
+	__u32 target;      /* number of the target that profiles it */
+	struct pace pace;
+
+	__u64 looked_ns; /* totals at the last look; 0: never */
+	__u64 cpu_ns;
+	__u64 waited_ns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct sleeper);
+} sleepers SEC(".maps") __weak;
+
+/* How often the task has been switched out: the number stays while it sleeps. */
+static __always_inline __u64 task_switches(const struct task_struct *task)
+{
+	return task->nvcsw + task->nivcsw;
+}
+
+/*
+ * Count the sleep from where it was counted last up to until_ns. Whoever moves since_ns first
+ * counts: a look from outside and the thread's waking up may meet.
+ */
+static __always_inline void sleeper_count(struct sleeper *sleeper, __u64 until_ns, __u64 next_ns,
+					  const struct sampler_settings *knobs)
+{
+	__u64 from_ns = sleeper->since_ns, edge_ns = until_ns;
+
+	if (!from_ns)
+		return;
+	if (__sync_val_compare_and_swap(&sleeper->since_ns, from_ns, next_ns) != from_ns)
+		return;
+	if (until_ns <= from_ns)
+		return;
+	if (sleeper->is_runnable)
+		edge_ns = from_ns;
+	else if (sleeper->woken_ns && sleeper->woken_ns < until_ns)
+		edge_ns = sleeper->woken_ns > from_ns ? sleeper->woken_ns : from_ns;
+	sum_add(sleeper->id, edge_ns - from_ns, until_ns - edge_ns,
+		keep_both(sleeper->keep, knobs->duty), knobs);
+}
+
+#endif

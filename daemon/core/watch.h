@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The watch over threads: has the hooks attached while somebody wants the events that they serve,
+ * and looks at all threads at the end of every bucket and whenever a question comes, so that the
+ * history knows what each thread used and how long those that sleep have slept. Looks that take
+ * long are made less often.
+ */
+#ifndef FLAME_DAEMON_CORE_WATCH_H
+#define FLAME_DAEMON_CORE_WATCH_H
+
+#include <stdint.h>
+
+#include "common/cleanup.h"
+#include "daemon/core/broker_client.h"
+
+struct event_base;
+struct sampler;
+struct watch;
+
+/*
+ * The collaborators are borrowed for the watch's life; length of a bucket in ns. on_look is what a
+ * look consists of.
+ */
+struct watch *watch_new(struct event_base *base, struct broker_client *broker,
+			struct sampler *sampler, uint64_t bucket_ns, void (*on_look)(void *context),
+			void *context);
+void watch_free(struct watch *watch);
+DEFINE_CLEANUP(watch_free, struct watch)
+
+/*
+ * Have the events (a bit for each enum record_event) delivered from now on, and no others. done is
+ * called when the hooks are attached as that needs, as broker_client.h says.
+ */
+void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *context);
+
+/* Bring the history up to this moment. */
+void watch_look(struct watch *watch);
+
+#endif

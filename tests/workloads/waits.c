@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads that wait, each for one thing all the time: what they wait for, how often and how long is
+ * known. Each is called as what it waits for. The main thread waits for a signal.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAP_NS 20000000L
+
+static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t started; /* all threads have their names */
+static int pipe_ends[2];
+static int socket_ends[2];
+
+static void nap(long ns)
+{
+	struct timespec time = {.tv_nsec = ns};
+
+	nanosleep(&time, NULL);
+}
+
+__attribute__((noinline)) static void wait_timer(void)
+{
+	nap(NAP_NS);
+}
+
+__attribute__((noinline)) static void wait_poll(void)
+{
+	poll(NULL, 0, (int)(NAP_NS / 1000000));
+}
+
+__attribute__((noinline)) static void wait_pipe(void)
+{
+	char byte;
+
+	if (read(pipe_ends[0], &byte, 1) != 1)
+		exit(1);
+}
+
+__attribute__((noinline)) static void wait_socket(void)
+{
+	char byte;
+
+	if (recv(socket_ends[0], &byte, 1, 0) != 1)
+		exit(1);
+}
+
+/* The main thread has it for good. */
+__attribute__((noinline)) static void wait_lock(void)
+{
+	pthread_mutex_lock(&held);
+}
+
+__attribute__((noinline)) static void wait_child(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		nap(NAP_NS);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+__attribute__((noinline)) static void wait_disk(void)
+{
+	char name[] = "waits-XXXXXX";
+	int fd = mkstemp(name);
+
+	unlink(name);
+	for (;;)
+		if (write(fd, name, sizeof(name)) < 0 || fsync(fd))
+			exit(1);
+}
+
+/* Wakes the readers. */
+__attribute__((noinline)) static void wait_writer(void)
+{
+	nap(NAP_NS);
+	if (write(pipe_ends[1], "x", 1) != 1 || send(socket_ends[1], "x", 1, 0) != 1)
+		exit(1);
+}
+
+__attribute__((noinline)) static void wait_spin(void)
+{
+	static volatile uint64_t count;
+
+	for (int i = 0; i < 1000000; i++)
+		count += 1;
+}
+
+static const struct kind {
+	const char *name;
+	void (*wait)(void);
+} kinds[] = {
+	{"timer", wait_timer}, {"poll", wait_poll},   {"pipe", wait_pipe},  {"socket", wait_socket},
+	{"lock", wait_lock},   {"child", wait_child}, {"disk", wait_disk},  {"writer", wait_writer},
+	{"spin", wait_spin},   {"spin2", wait_spin},  {"spin3", wait_spin},
+};
+
+static void *run(void *argument)
+{
+	const struct kind *kind = argument;
+
+	pthread_setname_np(pthread_self(), kind->name);
+	pthread_barrier_wait(&started);
+	for (;;)
+		kind->wait();
+	return NULL;
+}
+
+static const struct kind *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	fprintf(stderr, "waits: no such kind: %s\n", name);
+	exit(2);
+}
+
+/* waits KIND...: one thread each */
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+
+	pthread_mutex_lock(&held);
+	if (pipe(pipe_ends) || socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends))
+		return 1;
+	pthread_barrier_init(&started, NULL, (unsigned int)argc);
+	for (int i = 1; i < argc; i++)
+		if (pthread_create(&thread, NULL, run, (void *)(uintptr_t)find(argv[i])))
+			return 1;
+	pthread_barrier_wait(&started);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
