@@ -70,8 +70,8 @@ __weak __noinline int stack_copy_mappings(__u32 slot)
 	return 0;
 }
 
-/* Copy the stack from sp on; returns the number of bytes. */
-__weak __noinline int stack_copy_bytes(__u64 sp)
+/* Copy the stack from start on; returns the number of bytes. */
+__weak __noinline int stack_copy_bytes(__u64 start)
 {
 	struct stack_copy *copy = stack_copy_get();
 	__u32 size = 0;
@@ -81,7 +81,7 @@ __weak __noinline int stack_copy_bytes(__u64 sp)
 	for (__u32 i = 0; i < STACK_COPY_BYTES / STACK_COPY_CHUNK; i++) {
 		size = i * STACK_COPY_CHUNK;
 		if (bpf_probe_read_user(&copy->bytes[size], STACK_COPY_CHUNK,
-					(const void *)(sp + size)))
+					(const void *)(start + size)))
 			return (int)size;
 	}
 	return STACK_COPY_BYTES;
@@ -98,7 +98,7 @@ __weak __noinline int stack_copy_send(__u32 slot)
 		return 0;
 	copy->record.mapping_count = 0;
 	stack_copy_mappings(slot);
-	size = (__u32)stack_copy_bytes(scratch->frame.sp);
+	size = (__u32)stack_copy_bytes(scratch->frame.sp - STACK_COPY_BELOW);
 	if (size > STACK_COPY_BYTES)
 		size = STACK_COPY_BYTES;
 
@@ -110,7 +110,7 @@ __weak __noinline int stack_copy_send(__u32 slot)
 	record->cpu = scratch->sample.cpu;
 	record->frame_count = scratch->sample.user_count;
 	record->frame = scratch->frame;
-	record->address = scratch->frame.sp;
+	record->address = scratch->frame.sp - STACK_COPY_BELOW;
 	record->size = size;
 	if (bpf_ringbuf_output(&records, record, sizeof(*record) + size, BPF_RB_NO_WAKEUP)) {
 		count(KERNEL_COUNTER_LOST_RECORDS);

@@ -13,6 +13,8 @@
 #define STACK_COPY_BYTES    16384
 #define STACK_COPY_CHUNK    256 /* bytes; copying ends with the first one that cannot be read */
 #define STACK_COPY_MAPPINGS 64
+/* Below sp: what was popped already, and rules still say is saved. Bytes. */
+#define STACK_COPY_BELOW 128
 
 struct record_stack {
 	struct record_header header; /* RECORD_STACK */

@@ -23,7 +23,7 @@
 	X(FETCHES_FOUND, "debuginfod.found", "fetched debug files that gave names")      \
 	X(FETCHES_MISSING, "debuginfod.missing", "debug files that no server has")       \
 	X(FETCHES_FAILED, "debuginfod.failed", "fetches without answer, or a wrong one") \
-	X(FINISHED, "walk.finished", "stacks walked to their end when tables had come")
+	X(FINISHED, "walk.finished", "stacks walked to their root when tables had come")
 
 enum core_counter {
 #define X(name, text, sentence) COUNTER_##name,

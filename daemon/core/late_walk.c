@@ -176,7 +176,7 @@ void late_walks_continue(struct late_walks *walks, uint64_t now_ns)
 			continue;
 		if (end >= 0) {
 			walk->sample->walk_end = (uint16_t)end;
-			walks->finished++;
+			walks->finished += end == WALK_ROOT;
 		}
 		/* Without a sample the ring buffer was full in between. */
 		if (walk->sample)

@@ -39,7 +39,7 @@ int late_walks_add_sample(struct late_walks *walks, const struct record_sample *
 /* Go on with every walk that can: a module was read, or time has passed. Units: boot time. */
 void late_walks_continue(struct late_walks *walks, uint64_t now_ns);
 
-/* Walks that were finished here, ever. */
+/* Walks that reached the root here, ever. */
 uint64_t late_walks_finished(const struct late_walks *walks);
 
 #endif
