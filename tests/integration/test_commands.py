@@ -9,7 +9,7 @@ import xml.etree.ElementTree as xml
 
 from harness import FLAMECTL, Scene, assert_equal, assert_in, main, share_of, test, wait_until, workload
 
-COMMANDS = ("attach", "detach", "stop", "start", "list", "status", "dump", "svg", "top", "render", "collapse", "record")
+COMMANDS = ("attach", "detach", "stop", "start", "list", "status", "dump", "svg", "top", "diff", "render", "collapse", "record")
 
 
 def svg_titles(path):
@@ -143,6 +143,17 @@ def record_samples_a_command_from_its_first_instruction(scene: Scene):
     scene.flamed()
     scene.flamectl("record", "-F", "4999", "-o", scene.path("s.svg"), "--", workload("sample_program"), "0.05")
     assert_in("compute_hot", " ".join(svg_titles(scene.path("s.svg"))))
+
+
+@test
+def two_windows_can_be_compared(scene: Scene):
+    scene.flamed()
+    program = scene.workload("sample_program")
+    scene.attach(program, "-F", "499")
+    scene.wait_samples(program.pid, 1500)
+    text = scene.flamectl("diff", program.pid, "--base", "-30s..-2s", "--new", "-2s..-0s", "-f", "folded").stdout
+    rows = [line.rsplit(" ", 2) for line in text.splitlines()]
+    assert any("compute_hot" in row[0] and int(row[1]) > 0 and int(row[2]) > 0 for row in rows), text[:500]
 
 
 @test
