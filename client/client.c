@@ -37,6 +37,9 @@ static _Noreturn void exit_unreachable(const struct client *client, int error,
 		     "start it with: systemctl start flamed, or by hand as root: flamed%s%s",
 		     where, separator, client->socket_path, strerror(-error),
 		     client->host ? "" : " --socket ", client->host ? "" : client->socket_path);
+	case -ETIMEDOUT:
+		errx(EXIT_UNREACHABLE, "flamed at %s%s%s does not answer; see its log", where,
+		     separator, client->socket_path);
 	default:
 		errx(EXIT_UNREACHABLE,
 		     "cannot connect to flamed at %s%s%s: %s\n"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ static ssize_t read_line(struct connection *connection)
 
 	while ((character = getc_unlocked(connection->input)) != '\n') {
 		if (character == EOF)
-			return -EPIPE;
+			return ferror(connection->input) && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 		if (length == CONNECTION_MAX_LINE_BYTES)
 			return -E2BIG;
 		connection->line =
@@ -91,6 +92,16 @@ static char *copy_member(const json_t *object, const char *name)
 	return text ? memory_copy_text(text, strlen(text)) : NULL;
 }
 
+/* Give up after timeout_s seconds without progress; 0: never. */
+static void set_timeout(int fd, int timeout_s)
+{
+	struct timeval timeout = {.tv_sec = timeout_s};
+
+	/* On a UNIX socket the one for sending is also that of connect(2). */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+}
+
 /* --- greeting ----------------------------------------------------------------------------- */
 
 static int read_greeting(struct connection *connection, char **message)
@@ -99,7 +110,7 @@ static int read_greeting(struct connection *connection, char **message)
 	int error = read_message(connection, &greeting);
 
 	if (error)
-		return error == -EPIPE ? -ECONNRESET : -EPROTO;
+		return error == -EPIPE ? -ECONNRESET : error == -ETIMEDOUT ? error : -EPROTO;
 	const json_t *flamed = json_object_get(greeting, "flamed");
 	const json_t *refusal = json_object_get(greeting, "error");
 	json_int_t version = json_integer_value(json_object_get(flamed, "protocol"));
@@ -130,8 +141,11 @@ int connection_open(const char *path, struct connection **result, char **message
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0)
 		return -errno;
+	set_timeout(fd, CONNECTION_GREETING_S);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	_cleanup_(connection_closep) struct connection *connection =
 		memory_new(sizeof(*connection));
 	connection->fd = fd;
@@ -142,6 +156,7 @@ int connection_open(const char *path, struct connection **result, char **message
 	int error = read_greeting(connection, message);
 	if (error)
 		return error;
+	set_timeout(connection->fd, 0);
 	*result = steal_ptr(&connection);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/memory.h"
 
+#define CONNECTION_GREETING_S       5 /* that a daemon may take to greet */
 #define CONNECTION_MAX_LINE_BYTES   (64u << 20)
 #define CONNECTION_MAX_STREAM_BYTES (512u << 20)
 
@@ -32,7 +33,7 @@ void answer_fini(struct answer *answer);
 
 /*
  * Connect to the socket at path and read the greeting. Owned (connection_close). Errors: those of
- * connect(2); -ECONNRESET it hung up; -EPROTO what answers is not flamed; -EBUSY flamed turned us away, and -EPROTONOSUPPORT
+ * connect(2); -ECONNRESET it hung up; -ETIMEDOUT it does not greet; -EPROTO what answers is not flamed; -EBUSY flamed turned us away, and -EPROTONOSUPPORT
  * it speaks another version: *message then says more, Owned (free).
  */
 must_check int connection_open(const char *path, struct connection **connection, char **message);

@@ -190,8 +190,10 @@ int main(int argument_count, char **arguments)
 		puts("flamectl " FLAME_VERSION);
 		return EXIT_DONE;
 	}
-	if (first == argument_count)
-		command_misused(&flamectl, "which command?");
+	if (first == argument_count) {
+		command_print_help(&flamectl, stderr);
+		return EXIT_USAGE;
+	}
 	if (strcmp(arguments[first], "help") == 0) {
 		command_print_help(arguments[first + 1] ? find_command(arguments[first + 1])
 							: &flamectl,

@@ -73,6 +73,8 @@ int target_text_call(struct client *client, const char *method, const char *verb
 
 		printf("%s %s\n", verb, name);
 	}
+	if (!json_array_size(json_object_get(result, "targets")))
+		puts("nothing is attached; flamectl attach PID");
 	json_decref(result);
 	return EXIT_DONE;
 }

@@ -177,9 +177,15 @@ static double elapsed_seconds(const struct recording *recording)
 	return (double)(clock_boot_ns() - recording->start_ns) / (double)NS_PER_SECOND;
 }
 
+/* A command that writes to the terminal has it for itself. */
+static int has_progress(const struct recording *recording)
+{
+	return isatty(STDERR_FILENO) && !(recording->child && isatty(STDOUT_FILENO));
+}
+
 static void show_progress(const struct recording *recording)
 {
-	if (recording->child || !isatty(STDERR_FILENO))
+	if (!has_progress(recording))
 		return;
 	json_t *target = find_target(recording);
 	_cleanup_free_ char *text = memory_format(
@@ -213,7 +219,7 @@ static int next_wait_ms(const struct recording *recording)
 {
 	uint64_t end_ns = recording->start_ns + recording->limit_ns;
 	uint64_t now_ns = clock_boot_ns();
-	int tick_ms = recording->child ? -1 : TICK_MS;
+	int tick_ms = has_progress(recording) ? TICK_MS : -1;
 
 	if (!recording->limit_ns)
 		return tick_ms;

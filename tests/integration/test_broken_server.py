@@ -51,6 +51,24 @@ def what_does_not_greet_like_flamed_is_exit_status_3(scene: Scene):
 
 
 @test
+def a_daemon_that_hangs_is_not_waited_for(scene: Scene):
+    path = scene.path("hung.sock")
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        assert_in("does not answer", scene.flamectl("--socket", path, "list", status=3).stderr)
+        # The queue of those that wait for it may be full, too.
+        waiting = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(path)
+        assert_in("does not answer", scene.flamectl("--socket", path, "list", status=3).stderr)
+        for one in waiting:
+            one.close()
+
+
+@test
 def another_version_of_the_protocol_is_named(scene: Scene):
     error = ask(scene, GREETING.replace(b'"protocol":1', b'"protocol":2'), b"", "list", status=3)
     assert_in("version 2", error)
