@@ -42,7 +42,12 @@ struct mm_context {
 	void *vdso;
 } kernel_type;
 
+struct percpu_counter {
+	__s64 count; /* without what CPUs have not handed in yet */
+} kernel_type;
+
 struct mm_struct {
+	struct percpu_counter rss_stat[4];
 	struct maple_tree mm_mt;
 	struct mm_context context;
 	unsigned long flags;
@@ -161,6 +166,19 @@ struct css_set {
 
 struct kernel_atomic {
 	int counter;
+} kernel_type;
+
+struct kernel_atomic_long {
+	__s64 counter;
+} kernel_type;
+
+/* before 6.2 */
+struct mm_rss_stat {
+	struct kernel_atomic_long count[4];
+} kernel_type;
+
+struct mm_struct___plain_count {
+	struct mm_rss_stat rss_stat;
 } kernel_type;
 
 struct signal_struct {

@@ -10,10 +10,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/look.bpf.h"
+#include "bpf/fault.bpf.h"
 #include "bpf/reason.bpf.h"
 #include "bpf/sleeper.bpf.h"
 #include "bpf/unwind.bpf.h"
+#include "bpf/watched.bpf.h"
 
 #define PATIENCE_NS (2000ULL * 1000 * 1000)
 #define REFILLS     16 /* of the copy for one stack: frames can be larger than it */
@@ -168,13 +169,17 @@ int on_look(struct bpf_iter__task *context)
 
 	if (!knobs || !task || (task->flags & PF_KTHREAD) || task->exit_state)
 		return 0;
-	sleeper = sleeper_of(task, 0, knobs);
+	sleeper = sleeper_of(task, 0, WATCHED_EVENTS, knobs);
 	if (!sleeper)
+		return 0;
+	if (sleeper->fault_id)
+		fault_settle(sleeper, fault_pages_of(task), knobs);
+	if (!(sleeper->events >> EVENT_OFFCPU & 1))
 		return 0;
 	now_ns = bpf_ktime_get_boot_ns();
 	if (!task->on_cpu) {
 		look_at_sleep(task, sleeper, now_ns, knobs);
-		if (sleeper->pace.time_ns && sleeper->pace.events != task_switches(task))
+		if (sleeper->pace.began_ns)
 			pace_update(&sleeper->pace, now_ns, task_switches(task), knobs);
 	}
 	look_fill(&look, task, sleeper, now_ns, knobs);

@@ -10,10 +10,10 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/look.bpf.h"
 #include "bpf/reason.bpf.h"
 #include "bpf/sleeper.bpf.h"
 #include "bpf/unwind.bpf.h"
+#include "bpf/watched.bpf.h"
 
 #define TASK_GONE         0x00b0 /* EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD: it does not come back */
 #define OWN_KERNEL_FRAMES 2      /* of the program itself and of what calls it */
@@ -89,7 +89,7 @@ int BPF_PROG(on_switch, _Bool preempt, struct task_struct *prev, struct task_str
 		sleeper_count(sleeper, bpf_ktime_get_boot_ns(), 0, knobs);
 	if (!prev->pid || (prev->flags & PF_KTHREAD) || (!preempt && (prev_state & TASK_GONE)))
 		return 0;
-	sleeper = sleeper_of(prev, 1, knobs);
+	sleeper = sleeper_of(prev, 1, 1U << EVENT_OFFCPU, knobs);
 	if (!sleeper)
 		return 0;
 	count(KERNEL_COUNTER_SWITCHES);
@@ -122,7 +122,8 @@ int BPF_PROG(on_thread_exit, struct task_struct *task)
 	if (!knobs || !scratch || (task->flags & PF_KTHREAD))
 		return 0;
 	sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
-	if (!sleeper || !sleeper->is_selected || sleeper->generation != knobs->generation)
+	if (!sleeper || !(sleeper->events >> EVENT_OFFCPU & 1) ||
+	    sleeper->generation != knobs->generation)
 		return 0;
 	look_fill(&look, task, sleeper, bpf_ktime_get_boot_ns(), knobs);
 	bpf_ringbuf_output(&records, &look, sizeof(look), BPF_RB_NO_WAKEUP);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * What the kernel programs remember of a thread: whether it is watched, the coin for its next
- * sleep, the sleep it is in, and its totals at the last look. Kept in the task's own storage, which
+ * What the kernel programs remember of a thread: whether it is watched, the coins for its next
+ * sleep and page fault, the sleep it is in, and its totals at the last look. Kept in the task's own storage, which
  * goes when the task goes.
  */
 #ifndef FLAME_BPF_SLEEPER_BPF_H
@@ -19,10 +19,16 @@ struct sleeper {
 	__u32 is_runnable; /* it was switched out, but not blocked */
 	__u32 is_partial;  /* the stack was walked before all tables were there */
 
-	__u32 generation;  /* of the settings that these are about */
-	__u32 is_selected; /* its switches are wanted */
-	__u32 target;      /* number of the target that profiles it */
+	__u32 generation; /* of the settings that these are about */
+	__u32 events;     /* bit for each enum record_event that is wanted of it */
+	__u32 target;     /* number of the target that profiles it */
 	struct pace pace;
+
+	struct pace fault_pace;
+	__u64 fault_id;    /* of the stack of a fault whose size is not known yet; 0: none */
+	__u64 fault_pages; /* that the process had in memory then */
+	__u32 fault_keep;  /* probability with which it was drawn */
+	__u32 reserved;
 
 	__u64 looked_ns; /* totals at the last look; 0: never */
 	__u64 cpu_ns;

@@ -22,7 +22,7 @@
 /* Processes whose mappings the core keeps at one time: 4 KiB each. */
 #define MAX_MAPPING_TABLES 1024
 
-#define HOOK_PROGRAMS 3 /* most of one hook */
+#define HOOK_PROGRAMS 4 /* most of one hook */
 
 struct programs {
 	struct bpf_link *hooks[BROKER_HOOK_COUNT][HOOK_PROGRAMS]; /* NULL: not attached */
@@ -78,6 +78,9 @@ static void get_hook(const struct programs *programs, int hook,
 	struct bpf_program *const all[BROKER_HOOK_COUNT][HOOK_PROGRAMS] = {
 		[BROKER_HOOK_SWITCH] = {skeleton->progs.on_waking, skeleton->progs.on_thread_exit,
 					skeleton->progs.on_switch},
+		[BROKER_HOOK_FAULT] = {skeleton->progs.on_fault_exit, skeleton->progs.on_resident,
+				       skeleton->progs.on_user_fault,
+				       skeleton->progs.on_kernel_fault},
 	};
 
 	memcpy(members, all[hook], sizeof(all[hook]));

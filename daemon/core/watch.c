@@ -19,6 +19,7 @@ static const struct {
 	uint32_t hook;
 } hooks[] = {
 	{EVENT_OFFCPU, BROKER_HOOK_SWITCH},
+	{EVENT_FAULT, BROKER_HOOK_FAULT},
 };
 
 struct watch {

@@ -3,12 +3,12 @@
  * Whether a thread is watched, and what it used since it was looked at last, by the scheduler's own
  * account, which needs no hook.
  */
-#ifndef FLAME_BPF_LOOK_BPF_H
-#define FLAME_BPF_LOOK_BPF_H
+#ifndef FLAME_BPF_WATCHED_BPF_H
+#define FLAME_BPF_WATCHED_BPF_H
 
 #include "bpf/sleeper.bpf.h"
 
-#define WATCHED_EVENTS (1U << EVENT_OFFCPU)
+#define WATCHED_EVENTS (1U << EVENT_OFFCPU | 1U << EVENT_FAULT)
 
 /* Tell the core a name that it has not judged yet. The next switch will ask again if this is lost. */
 static __always_inline void sleeper_ask(struct task_struct *task)
@@ -33,41 +33,43 @@ static __always_inline void sleeper_ask(struct task_struct *task)
 }
 
 /*
- * What is remembered of the task, if its switches are wanted. The verdict is made once a generation
- * of the settings; nothing is stored of a thread that never was wanted.
+ * What is remembered of the task, if one of the events is wanted of it. The verdict is made once a
+ * generation of the settings; nothing is stored of a thread that never was wanted.
  */
 static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int is_current,
+						  __u32 events,
 						  const struct sampler_settings *knobs)
 {
 	struct sleeper *sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
 	__u64 start_time_ns;
-	__u32 pid, is_selected;
+	__u32 pid, wanted;
 
 	if (sleeper && sleeper->generation == knobs->generation)
-		return sleeper->is_selected ? sleeper : NULL;
+		return sleeper->events & events ? sleeper : NULL;
 	start_time_ns = task->group_leader->start_boottime;
 	pid = (__u32)task->tgid;
 
 	struct selection selection = selection_of_task(task, pid, start_time_ns, is_current, knobs);
 
-	is_selected = (selection.events & WATCHED_EVENTS) != 0;
-	if (!is_selected && selection.is_pending && is_current)
+	wanted = selection.events & WATCHED_EVENTS;
+	if (!wanted && selection.is_pending && is_current)
 		sleeper_ask(task);
-	if (!sleeper && is_selected)
+	if (!sleeper && wanted)
 		sleeper = bpf_task_storage_get(&sleepers, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!sleeper)
 		return NULL;
-	if (is_selected && !sleeper->is_selected) {
+	if (wanted & ~sleeper->events) {
 		pace_start(&sleeper->pace);
+		pace_start(&sleeper->fault_pace);
 		sleeper->since_ns = 0;
 		sleeper->looked_ns = 0;
 	}
-	sleeper->is_selected = is_selected;
+	sleeper->events = wanted;
 	sleeper->target = selection.target;
 	/* A process that is still to be judged is asked about again. */
-	if (!selection.is_pending || is_selected)
+	if (!selection.is_pending || wanted)
 		sleeper->generation = knobs->generation;
-	return is_selected ? sleeper : NULL;
+	return wanted & events ? sleeper : NULL;
 }
 
 struct record_look {
