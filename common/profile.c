@@ -122,6 +122,13 @@ uint32_t profile_add_row(struct profile *profile, uint32_t thread, uint32_t node
 	return (uint32_t)(row - profile->rows);
 }
 
+void profile_add_certain(struct profile *profile, uint32_t row, double certain, double largest)
+{
+	profile->rows[row].certain += certain;
+	if (largest > profile->rows[row].largest)
+		profile->rows[row].largest = largest;
+}
+
 void profile_add_slice_row(struct profile *profile, uint32_t slice, uint32_t row, double weight)
 {
 	uint32_t id = profile->slice_row_count++;

@@ -56,6 +56,8 @@ struct profile_row {
 	double count;    /* samples */
 	double weight;   /* in the profile's unit */
 	double variance; /* of weight, Σ w²(1 - p) */
+	double certain;  /* of weight: measured, not estimated */
+	double largest;  /* weight of one sample in the rest; 0: not known */
 };
 
 enum profile_unit { PROFILE_SAMPLES, PROFILE_NS, PROFILE_BYTES };
@@ -161,6 +163,9 @@ uint32_t profile_add_thread(struct profile *profile, const struct profile_thread
 /* Add a measurement to the row of (thread, node) and return its number; equal keys are summed. */
 uint32_t profile_add_row(struct profile *profile, uint32_t thread, uint32_t node, double count,
 			 double weight, double variance);
+
+/* Say how much of what was added to row was measured, and the largest weight of the rest. */
+void profile_add_certain(struct profile *profile, uint32_t row, double certain, double largest);
 
 /* Say that weight of row was measured in slice (which grows slice_count when it is new). */
 void profile_add_slice_row(struct profile *profile, uint32_t slice, uint32_t row, double weight);

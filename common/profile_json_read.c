@@ -210,7 +210,7 @@ static int read_rows(struct reader *reader, const json_t *root)
 	for (uint32_t i = 0; i < reader->row_count; i++) {
 		const json_t *row = json_array_get(array, i);
 		uint32_t thread, node;
-		double values[3];
+		double values[3], certain, largest;
 
 		if (get_index(json_array_get(row, 0), reader->profile->thread_count, &thread) ||
 		    get_index(json_array_get(row, 1), reader->node_count, &node))
@@ -221,6 +221,9 @@ static int read_rows(struct reader *reader, const json_t *root)
 		reader->rows[i] = profile_add_row(reader->profile, thread,
 						  node == UINT32_MAX ? node : reader->nodes[node],
 						  values[0], values[1], values[2]);
+		if (!get_number(json_array_get(row, 5), &certain) &&
+		    !get_number(json_array_get(row, 6), &largest))
+			profile_add_certain(reader->profile, reader->rows[i], certain, largest);
 	}
 	return 0;
 }

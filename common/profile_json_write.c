@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/interval.h"
 #include "common/profile.h"
 #include "common/utf8.h"
 
@@ -288,6 +289,38 @@ static void put_rows(struct writer *writer, const struct profile *profile)
 		put_number(writer, row->weight);
 		put_char(writer, ',');
 		put_number(writer, row->variance);
+		if (row->certain > 0 || row->largest > 0) {
+			put_char(writer, ',');
+			put_number(writer, row->certain);
+			put_char(writer, ',');
+			put_number(writer, row->largest);
+		}
+		put_char(writer, ']');
+	}
+	put_char(writer, ']');
+}
+
+static int has_intervals(const struct profile *profile)
+{
+	for (uint32_t i = 0; i < profile->row_count; i++)
+		if (profile->rows[i].certain > 0 || profile->rows[i].largest > 0)
+			return 1;
+	return 0;
+}
+
+/* The 95 % interval of each row's weight, for readers that do not want to compute it. */
+static void put_intervals(struct writer *writer, const struct profile *profile)
+{
+	put(writer, ",\n\"intervals\":[");
+	for (uint32_t i = 0; i < profile->row_count; i++) {
+		const struct profile_row *row = &profile->rows[i];
+		struct interval interval =
+			interval_of(row->weight, row->certain, row->variance, row->largest);
+
+		put(writer, i ? ",[" : "[");
+		put_number(writer, interval.low);
+		put_char(writer, ',');
+		put_number(writer, interval.high);
 		put_char(writer, ']');
 	}
 	put_char(writer, ']');
@@ -408,6 +441,8 @@ int profile_json_write(const struct profile *profile, profile_json_sink *sink, v
 	put_nodes(writer, profile);
 	put_processes(writer, profile);
 	put_rows(writer, profile);
+	if (has_intervals(profile))
+		put_intervals(writer, profile);
 	if (profile->slice_count)
 		put_slices(writer, profile);
 	put(writer, "}\n");

@@ -527,6 +527,8 @@ static void fill_profile(struct answer *answer)
 					     translate_thread(&translation, row->thread),
 					     translate_stack(&translation, row->stack), row->count,
 					     (double)row->weight, row->variance);
+		profile_add_certain(answer->profile, row_map[i], (double)row->certain,
+				    (double)row->largest);
 	}
 	for (size_t i = 0; i < answer->slice_row_count; i++) {
 		const struct slice_row *slice = &answer->slice_rows[i];
