@@ -9,7 +9,7 @@
 #include "bpf/mapping.bpf.h"
 #include "bpf/stack_copy.h"
 
-#define MAPPING_STEPS 256 /* mappings and gaps between them that are looked at */
+#define MAPPING_STEPS 512 /* mappings and gaps between them that are looked at */
 
 struct stack_copy {
 	struct record_stack record;

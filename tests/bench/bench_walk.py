@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many stacks reach their root, and what a walk costs, for programs as they are shipped.
 
-    bench_walk.py [NAME...]
+    bench_walk.py [--perf] [NAME...]
 
+--perf adds what `perf record` makes of the same program right after, with frame pointers and with copied stacks.
 Prints a table, judges nothing. SECONDS is the length of each measurement; programs that are not installed are left out.
 Loops that start short programs are sampled as a whole, by their shell; all their samples count.
 """
 import os
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import Scene, wait_until  # noqa: E402
 
 SECONDS = float(os.environ.get("SECONDS", "5"))
+ROOTS = re.compile(r"\b(_start|__libc_start_main\S*|__libc_start_call_main|__clone3?|clone3?|start_thread)\b")
 STATISTICS = "/proc/sys/kernel/bpf_stats_enabled"
 
 PYTHON = """
@@ -134,7 +138,19 @@ def program_cost(daemon):
     return 0, 0
 
 
-def measure(scene, daemon, name, command, rate):
+def perf_share(folder, pid, rate, kind):
+    """Share of perf's stacks that end in a program's or thread's entry, in percent. Stripped programs name the one above it alone."""
+    data = os.path.join(folder, "perf.data")
+    record = ["perf", "record", "-q", "-F", str(rate), "--call-graph", kind, "-o", data, "-p", str(pid), "--", "sleep", str(SECONDS)]
+    subprocess.run(record, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    script = subprocess.run(["perf", "script", "-i", data, "--no-inline", "-F", "ip,sym"], check=False, capture_output=True, text=True, errors="replace")
+    stacks = [stack for stack in script.stdout.split("\n\n") if stack.strip()]
+    whole = sum(bool(ROOTS.search("\n".join(stack.strip().splitlines()[-2:]))) for stack in stacks)
+    return f"{100 * whole / len(stacks):6.1f} % of {len(stacks)}" if stacks else "no samples"
+
+
+def measure(scene, daemon, folder, program, with_perf):
+    name, command, rate = program
     process = scene.start(*command)
     before, cost = daemon.request("status")["counters"], program_cost(daemon)
     scene.flamectl("attach", "-F", str(rate), "--budget", "100", str(process.pid))
@@ -149,6 +165,9 @@ def measure(scene, daemon, name, command, rate):
     ends = " ".join(f"{key[5:]}={grown[key]}" for key in sorted(grown) if key.startswith("walk.") and key != "walk.root")
     print(f"{name:24} {rate:5} {samples:8} {100 * whole / max(samples, 1):8.2f} %"
           f" {(cost_after[0] - cost[0]) / max(runs, 1) / 1000:8.1f} us   {ends}", flush=True)
+    if with_perf and "loop" not in name:
+        for kind in ["fp", "dwarf,8192"]:
+            print(f"    perf --call-graph {kind:<12} {perf_share(folder, process.pid, rate, kind)}", flush=True)
 
 
 def main():
@@ -159,11 +178,12 @@ def main():
     folder = tempfile.mkdtemp(prefix="flame-walk-")
     try:
         print(f"{'program':24} {'Hz':>5} {'samples':>8} {'whole':>10} {'a run':>11}   other ends")
-        for name, command, rate in programs(folder):
-            if len(sys.argv) > 1 and not any(wanted in name for wanted in sys.argv[1:]):
+        names = [name for name in sys.argv[1:] if name != "--perf"]
+        for program in programs(folder):
+            if names and not any(name in program[0] for name in names):
                 continue
             with Scene() as scene:
-                measure(scene, scene.flamed(), name, command, rate)
+                measure(scene, scene.flamed(), folder, program, "--perf" in sys.argv)
     finally:
         shutil.rmtree(folder)
         with open(STATISTICS, "w", encoding="utf-8") as file:
