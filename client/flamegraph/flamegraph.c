@@ -153,7 +153,9 @@ const char *flamegraph_error(int error)
 	case -E2BIG:
 		return "too many frames";
 	case -EINVAL:
-		return "the unit or the encoding is not known for this profile";
+		return "the unit or the encoding is not known, or the file of --nameattr has a line "
+		       "that is not name<TAB>key=value with id, class, href, target, title, g_extra or "
+		       "a_extra";
 	default:
 		return strerror(-error);
 	}

@@ -199,6 +199,11 @@ int picture_init(struct picture *picture, struct stack_list *list,
 				 ? options->title
 				 : default_title(options, list->has_two && options->compare_shares);
 	picture->count_name = options->count_name ? options->count_name : list->unit_name;
+	name_attributes_init(&picture->attributes);
+	if (options->name_attributes)
+		error = name_attributes_read(&picture->attributes, options->name_attributes);
+	if (error)
+		return error;
 	if (options->reverse)
 		stack_list_reverse(list);
 	if (strcmp(options->colors, "chain") == 0)
@@ -236,6 +241,7 @@ void picture_fini(struct picture *picture)
 {
 	layout_fini(&picture->layout);
 	difference_fini(&picture->difference);
+	name_attributes_fini(&picture->attributes);
 	free(picture->colors);
 	*picture = (struct picture){0};
 }
@@ -339,6 +345,18 @@ char *picture_count(double value)
 	return memory_copy_text(grouped, used);
 }
 
+const char *picture_attribute(const struct picture *picture, uint32_t number,
+			      enum name_attribute attribute)
+{
+	uint32_t frame = picture->layout.frames[number].frame;
+
+	if (frame == LAYOUT_ROOT || !picture->attributes.rows)
+		return NULL;
+	const struct profile *profile = picture->list->profile;
+	const struct intern_string *name = &profile->strings.strings[profile->frames[frame].name];
+	return name_attributes_find(&picture->attributes, name->text, name->length, attribute);
+}
+
 /* "name (10.00% before, 13.00% after, +3.00%, 95%: +1.40 to +4.60)" */
 static char *change_title(const struct picture *picture, uint32_t number)
 {
@@ -368,7 +386,10 @@ char *picture_title(const struct picture *picture, uint32_t number)
 	_cleanup_free_ char *text = picture_count(count);
 	size_t length;
 	const char *name = picture_name(picture, number, &length);
+	const char *given = picture_attribute(picture, number, ATTRIBUTE_TITLE);
 
+	if (given)
+		return memory_copy_text(given, strlen(given));
 	if (picture->difference.count)
 		return change_title(picture, number);
 	if (frame->frame == LAYOUT_ROOT)

@@ -11,6 +11,7 @@
 
 #include "client/flamegraph/difference.h"
 #include "client/flamegraph/layout.h"
+#include "client/flamegraph/name_attributes.h"
 #include "client/flamegraph/options.h"
 #include "client/flamegraph/palette.h"
 #include "client/formats/stack_list.h"
@@ -24,10 +25,11 @@ struct picture {
 	struct layout layout;
 	struct color *colors;         /* by frame of the layout */
 	struct difference difference; /* count 0: none, or colours by raw counts */
-	double total;                 /* what the whole width stands for */
-	double scale;                 /* px for one unit of the values */
-	double width, height;         /* px, of the image */
-	double top, bottom, side;     /* margins, px */
+	struct name_attributes attributes;
+	double total;             /* what the whole width stands for */
+	double scale;             /* px for one unit of the values */
+	double width, height;     /* px, of the image */
+	double top, bottom, side; /* margins, px */
 	const char *title;
 	const char *count_name;
 };
@@ -39,7 +41,7 @@ struct box {
 /*
  * Lay out and colour list, which is turned round or marked first where the options say so. The
  * options and the list are borrowed until picture_fini(). Errors: -ENODATA no stack has a value,
- * -E2BIG, those of reading and writing palette.map.
+ * -E2BIG, those of reading and writing palette.map and of reading attributes.
  */
 must_check int picture_init(struct picture *picture, struct stack_list *list,
 			    const struct flamegraph_options *options);
@@ -56,6 +58,10 @@ char *picture_label(const struct picture *picture, uint32_t number);
 
 /* "name (1,234 samples, 5.67%)", the change behind it in a difference. Owned (free). */
 char *picture_title(const struct picture *picture, uint32_t number);
+
+/* An attribute that frame number was given by its name (--nameattr), or NULL. Borrowed. */
+const char *picture_attribute(const struct picture *picture, uint32_t number,
+			      enum name_attribute attribute);
 
 /* A number with commas between thousands. Owned (free). */
 char *picture_count(double value);

@@ -26,23 +26,31 @@ static void set_flag(json_t *view, const char *name, int value)
 	json_object_set_new(view, name, json_boolean(value));
 }
 
-/* Colours by name: the script finds those of kinds, the rest it is told. */
-static json_t *list_colors(const struct picture *picture)
+/* What the script needs of the attributes of frames, by name. */
+static json_t *list_attributes(const struct picture *picture)
 {
-	json_t *colors = json_object();
+	static const enum name_attribute wanted[] = {ATTRIBUTE_HREF, ATTRIBUTE_TARGET,
+						     ATTRIBUTE_TITLE, ATTRIBUTE_CLASS};
+	json_t *attributes = json_object();
 
-	for (uint32_t i = 1; i < picture->layout.count; i++) {
-		const struct color *color = &picture->colors[i];
+	for (uint32_t i = 1; i < picture->layout.count && picture->attributes.rows; i++) {
 		size_t length;
 		const char *name = picture_name(picture, i, &length);
-		char text[8];
 		_cleanup_free_ char *key = memory_copy_text(name, length);
+		json_t *values = json_object();
 
-		snprintf(text, sizeof(text), "#%02x%02x%02x", color->red, color->green,
-			 color->blue);
-		json_object_set_new(colors, key, json_string(text));
+		for (size_t k = 0; k < ARRAY_SIZE(wanted); k++) {
+			const char *value = picture_attribute(picture, i, wanted[k]);
+
+			if (value)
+				set_text(values, name_attribute_key(wanted[k]), value);
+		}
+		if (json_object_size(values))
+			json_object_set_new(attributes, key, values);
+		else
+			json_decref(values);
 	}
-	return colors;
+	return attributes;
 }
 
 static void set_options(json_t *view, const struct flamegraph_options *options)
@@ -89,11 +97,12 @@ void svg_view_write(const struct picture *picture, const struct stack_levels *le
 					      difference_sample_value(picture->list, STACK_BEFORE),
 					      difference_sample_value(picture->list, STACK_AFTER)));
 	}
-	if (!by_kind && !picture->list->has_two)
-		json_object_set_new(view, "colors", list_colors(picture));
-	char *text = json_dumps(view, JSON_COMPACT | JSON_REAL_PRECISION(12));
+	if (picture->attributes.rows)
+		json_object_set_new(view, "attributes", list_attributes(picture));
+	set_flag(view, "hasOwnColors", !by_kind && !picture->list->has_two);
+	char *text = json_dumps(view, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 	fputs("<metadata id=\"flame-view\">", file);
-	xml_write_text(text ? text : "{}", file);
+	xml_write_json(text ? text : "{}", file);
 	fputs("</metadata>\n", file);
 	free(text);
 	json_decref(view);

@@ -51,3 +51,13 @@ void xml_write_text(const char *text, FILE *file)
 {
 	xml_write(text, strlen(text), file);
 }
+
+void xml_write_json(const char *json, FILE *file)
+{
+	for (; *json; json++) {
+		if (*json == '<' || *json == '>' || *json == '&')
+			fprintf(file, "\\u%04x", (unsigned int)*json);
+		else
+			putc_unlocked(*json, file);
+	}
+}

@@ -13,4 +13,7 @@
 void xml_write(const char *text, size_t length, FILE *file);
 void xml_write_text(const char *text, FILE *file);
 
+/* Write JSON as the text of an element: what is markup becomes \u escapes, quotes stay. */
+void xml_write_json(const char *json, FILE *file);
+
 #endif

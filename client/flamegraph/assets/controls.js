@@ -234,7 +234,7 @@ class Controls {
 			zoom: this.zoom, colors: this.state.colors, cut: this.state.cut,
 			isMatch: node => node > 0 && this.matching !== null && this.matching[this.tree.frame[node]] === 1,
 			changeColor: node => changeColor(this.tree, node, this.model),
-		}, geometry);
+		}, geometry, rows);
 		this.placeFoot(geometry);
 		this.countMatches();
 		this.focusOn(this.boxFor(this.current), false);
@@ -389,10 +389,16 @@ class Controls {
 			return;
 		const {x, y} = this.place(event);
 		const box = this.picture.at(x, y);
-		if (box) {
-			this.isWalking = false;
-			this.zoomTo(box.node);
+		if (!box)
+			return;
+		// A frame that was given a link follows it; with Ctrl it is zoomed to.
+		const link = view.attributes?.[this.tree.name(box.node)];
+		if (link?.href && !event.ctrlKey && !event.metaKey) {
+			window.open(link.href, link.target || '_top', 'noopener');
+			return;
 		}
+		this.isWalking = false;
+		this.zoomTo(box.node);
 	}
 
 	hide(prefix) {

@@ -61,15 +61,15 @@ class Details {
 		if (view.isDifference)
 			return this.changeRows(node);
 		const half = this.halfInterval(node);
-		const rows = [['total', plural(countText(total[1][node])), percentText(this.share(node, 1)) + (half ? ` ± ${(100 * half).toFixed(2)}` : '')]];
+		const rows = [['total', plural(countText(total[1][node])), percentText(this.share(node, 1)) + (half ? ' ± ' + (100 * half).toFixed(2) : '')]];
 		if (node)
 			rows.push(['self', plural(countText(own[1][node])), percentText(this.ownShare(node, 1))]);
 		return rows;
 	}
 
 	changeSentence(node) {
-		const place = this.place(node), before = this.share(node, 0), after = this.share(node, 1);
-		return `${this.tree.name(node)}${place ? ` (${place})` : ''}: ${percentText(before)} before, ${percentText(after)} after, ${signed((100 * (after - before)).toFixed(2), after - before)}`;
+		const before = this.share(node, 0), after = this.share(node, 1);
+		return `${this.subject(node)}: ${percentText(before)} before, ${percentText(after)} after, ${signed((100 * (after - before)).toFixed(2), after - before)}`;
 	}
 
 	changeRows(node) {
@@ -84,10 +84,15 @@ class Details {
 		return rows;
 	}
 
+	subject(node) {
+		const place = this.place(node);
+		return this.tree.name(node) + (place ? ` (${place})` : '');
+	}
+
 	sentence(node) {
 		if (view.isDifference)
 			return this.changeSentence(node);
-		const name = this.tree.name(node), place = this.place(node);
-		return `${name}${place ? ` (${place})` : ''}: ` + this.rows(node).map(row => row.filter(part => part).join(' ')).join(', ');
+		const title = view.attributes?.[this.tree.name(node)]?.title;
+		return title ?? this.subject(node) + ': ' + this.rows(node).map(row => row.filter(part => part).join(' ')).join(', ');
 	}
 }

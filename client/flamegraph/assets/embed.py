@@ -18,6 +18,15 @@ def strip(text):
     return "".join(line.strip() + "\n" for line in text.splitlines() if not COMMENT.match(line))
 
 
+# Strings, templates and regular expressions stay as they are; blanks beside other punctuation go.
+TOKEN = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|(?<=[(,=:])\s*/(?![/*])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/[a-z]*"""
+                   r"""|[ ]+(?=[{}()\[\];,=?:&|!*])|(?<=[{}(\[;,=?:&|!*])[ ]+""")
+
+
+def squeeze(line):
+    return TOKEN.sub(lambda match: "" if match.group(0).isspace() else match.group(0), line)
+
+
 def quote(line):
     return '"' + line.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?") + '\\n"'
 
@@ -29,11 +38,11 @@ if is_script:
 for path in FILES:
     with open(path, encoding="utf-8") as file:
         text = strip(file.read())
-    if "]]>" in text:
-        sys.exit(f"{path}: ']]>' would end the CDATA section that it goes into")
-    lines += text.splitlines()
+    lines += map(squeeze, text.splitlines()) if is_script else text.splitlines()
 if is_script:
     lines.append("})();")
+if any("]]>" in line for line in lines):
+    sys.exit(f"{NAME}: ']]>' would end the CDATA section that it goes into")
 with open(OUTPUT, "w", encoding="utf-8") as file:
     file.write(f'#include "client/flamegraph/assets.h"\n\nconst char {NAME}[] =\n\t')
     file.write("\n\t".join(quote(line) for line in lines) + ";\n")

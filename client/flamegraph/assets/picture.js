@@ -9,10 +9,12 @@ const SHADES = 4;
 const GAP = 1;
 const SHORTEST_PART = 3; // characters of a cut name
 const LABEL_INSET = 3;
-// With more frames than this on the screen the narrow ones share paths.
+// With more frames than this on the screen those without a label share paths.
 const MANY_FRAMES = 3000;
-const NARROW_PIXELS = 2.5;
+const LABEL_PIXELS = 32;
+const NARROW_PIXELS = 2.5; // what is narrower cannot be told from its neighbour
 const SINGLE_PIXELS = 0.7;
+const SEAM = 0.6; // between frames side by side
 
 function svgElement(name, attributes, parent) {
 	const element = document.createElementNS(SVG, name);
@@ -53,6 +55,9 @@ const COLORINGS = {
 	module: frame => frame.module ? {fill: `hsl(${moduleHue(frame.module)} 60% ${66 + Math.floor(nameShare(frame.name) * 12)}%)`} : COLORINGS.kind(frame),
 	given: frame => view.colors?.[frame.name] ? {fill: view.colors[frame.name]} : COLORINGS.hot(frame),
 };
+
+// By paint: the one that narrow frames have instead.
+const COARSE = {};
 
 class Letters {
 	// Widths of characters, measured once each.
@@ -124,24 +129,26 @@ class Picture {
 		return rows;
 	}
 
-	draw(tree, state, geometry) {
+	draw(tree, state, geometry, rows) {
 		this.tree = tree;
 		this.geometry = geometry;
-		this.rows = this.lay(tree, state.zoom, geometry.width);
+		this.rows = rows;
 		const count = this.rows.reduce((sum, row) => sum + row.length, 0);
-		const limit = count > MANY_FRAMES ? NARROW_PIXELS : SINGLE_PIXELS;
+		const isMany = count > MANY_FRAMES;
 		const fragment = document.createDocumentFragment();
 		const paths = new Map();
 		this.rows.forEach((row, depth) => {
 			for (const box of row) {
-				if (box.width >= limit)
+				if (box.width >= (isMany ? LABEL_PIXELS : SINGLE_PIXELS))
 					this.drawFrame(fragment, box, depth, state);
 				else
 					this.addToPath(paths, box, depth, state);
 			}
 		});
-		for (const {paint, parts} of paths.values())
-			svgElement('path', {...paint, d: parts.join('')}, fragment);
+		for (const path of paths.values()) {
+			this.endRun(path);
+			svgElement('path', {...path.paint, d: path.parts.join('')}, fragment);
+		}
 		this.hover = svgElement('rect', {class: 'hover', visibility: 'hidden'}, fragment);
 		this.focus = svgElement('rect', {class: 'focus', role: 'treeitem', tabindex: -1, visibility: 'hidden'}, fragment);
 		this.group.replaceChildren(fragment);
@@ -173,21 +180,51 @@ class Picture {
 		const isMatch = state.isMatch(box.node);
 		const paint = isMatch ? {class: 'match'} : this.paint(box.node, state);
 		const x = this.geometry.side + box.x;
-		const rect = svgElement('rect', {x: x.toFixed(2), y: this.y(depth), width: box.width.toFixed(2), height: this.geometry.frameHeight - GAP, ...paint}, fragment);
+		const rect = svgElement('rect', {x: x.toFixed(2), y: this.y(depth), width: Math.max(0.3, box.width - SEAM).toFixed(2), height: this.geometry.frameHeight - GAP, ...paint}, fragment);
 		if (box.isAbove)
 			rect.setAttribute('class', (paint.class ?? '') + ' dim');
-		const label = box.width > 12 ? this.letters.fit(this.tree.name(box.node), box.width - 2 * LABEL_INSET, state.cut) : '';
+		const label = box.width >= LABEL_PIXELS ? this.letters.fit(this.tree.name(box.node), box.width - 2 * LABEL_INSET, state.cut) : '';
 		if (label)
 			svgElement('text', {x: (x + LABEL_INSET).toFixed(2), y: this.y(depth) + this.geometry.frameHeight / 2 + view.fontSize * 0.32, ...(isMatch ? {class: 'on-match'} : {})}, fragment).textContent = label;
 	}
 
+	// What cannot be pointed at: neighbours of nearly the same colour are one rectangle.
 	addToPath(paths, box, depth, state) {
-		const paint = state.isMatch(box.node) ? {class: 'match'} : this.paint(box.node, state);
-		const key = `${paint.class} ${paint.fill}`;
-		if (!paths.has(key))
-			paths.set(key, {paint, parts: []});
-		const width = box.width.toFixed(2);
-		paths.get(key).parts.push(`M${(this.geometry.side + box.x).toFixed(2)} ${this.y(depth)}h${width}v${this.geometry.frameHeight - GAP}h-${width}z`);
+		const isNarrow = box.width < NARROW_PIXELS;
+		const paint = state.isMatch(box.node) ? {class: 'match'} : isNarrow ? this.coarsePaint(box.node, state) : this.paint(box.node, state);
+		const key = `${paint.class} ${paint.fill} ${box.isAbove}`;
+		let path = paths.get(key);
+		if (!path)
+			paths.set(key, path = {paint: box.isAbove ? {...paint, class: (paint.class ?? '') + ' dim'} : paint, parts: [], depth: -1, left: 0, right: 0});
+		if (isNarrow && path.depth === depth && box.x <= path.right + 0.3) {
+			path.right = box.x + box.width;
+			return;
+		}
+		this.endRun(path);
+		path.depth = depth;
+		path.left = box.x;
+		path.right = box.x + box.width - (isNarrow ? 0 : SEAM);
+	}
+
+	endRun(path) {
+		if (path.depth < 0)
+			return;
+		const side = this.geometry.side, tenths = x => Math.round((side + x) * 10) / 10;
+		const left = tenths(path.left), right = Math.max(tenths(path.right), left + 0.2);
+		path.parts.push(`M${left} ${this.y(path.depth)}H${right}v${this.geometry.frameHeight - GAP}H${left}z`);
+	}
+
+	coarsePaint(node, state) {
+		const paint = this.paint(node, state);
+		if (paint.class)
+			return /^[a-z]\d$/.test(paint.class) ? COARSE[paint.class[0]] ??= {class: paint.class[0] + '1'} : paint;
+		let coarse = COARSE[paint.fill];
+		if (!coarse) {
+			const channels = paint.fill.startsWith('#') ? [1, 3, 5].map(at => parseInt(paint.fill.slice(at, at + 2), 16)) : paint.fill.startsWith('rgb') ? paint.fill.match(/\d+/g) : null;
+			coarse = channels ? {fill: `rgb(${channels.map(channel => channel | 31).join(',')})`} : paint;
+			COARSE[paint.fill] = coarse;
+		}
+		return coarse;
 	}
 
 	// The box under a point of the picture, or null.

@@ -217,7 +217,7 @@ function readDrawn() {
 	const boxes = [...root.querySelectorAll('#frames rect')].map(rect => ({
 		x: rect.x.baseVal.value, y: rect.y.baseVal.value, width: rect.width.baseVal.value,
 		title: rect.querySelector('title').textContent,
-		kind: rect.getAttribute('class') ?? rect.getAttribute('fill'),
+		kind: rect.closest('g[fill]')?.getAttribute('fill') ?? rect.parentNode.getAttribute('class'),
 	})).sort((a, b) => (view.inverted ? a.y - b.y : b.y - a.y) || a.x - b.x);
 	const tree = new Tree(model.frames);
 	let above = [], row = [], y = null;
