@@ -9,6 +9,9 @@
 /* Frames times slices: beyond this the variance comes from the counts alone. */
 #define MAX_CELLS (64u << 20)
 
+/* Of a sampling event, in its unit (ns, cycles, bytes). */
+#define SMALLEST_PERIOD 10000
+
 /* Sums for one side, by whatever is compared ("item"). */
 struct side {
 	double *parts;
@@ -56,7 +59,10 @@ double difference_sample_value(const struct stack_list *list, int which)
 	}
 	if (!isfinite(smallest))
 		return 1;
-	return is_whole ? (double)divisor : smallest;
+	/* Round counts have a divisor too; a period is larger. */
+	if (is_whole)
+		return divisor >= SMALLEST_PERIOD ? (double)divisor : 1;
+	return smallest;
 }
 
 static double stack_variance(const struct side *side, const struct stack *stack, int which)

@@ -107,13 +107,21 @@ class Page {
 	}
 
 	async type(text) {
-		for (const character of text)
-			await this.press(character);
+		for (const character of text) {
+			if (/[a-z0-9]/i.test(character))
+				await this.press(character);
+			else
+				await this.send('Input.insertText', { text: character });
+		}
 	}
 
 	async screenshot(file) {
 		const { data } = await this.send('Page.captureScreenshot', { format: 'png' });
 		fs.writeFileSync(file, Buffer.from(data, 'base64'));
+	}
+
+	async close() {
+		await this.browser.send('Target.closeTarget', { targetId: this.target });
 	}
 
 	// The same picture as PNG bytes in memory.
@@ -161,6 +169,7 @@ class Browser {
 		const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
 		const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
 		const page = new Page(this, sessionId);
+		page.target = targetId;
 		this.pages.set(sessionId, page);
 		for (const domain of ['Page', 'Runtime', 'Log', 'Network'])
 			await page.send(`${domain}.enable`);

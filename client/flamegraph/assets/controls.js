@@ -87,6 +87,7 @@ function readState(text) {
 class Controls {
 	constructor(model) {
 		this.model = model;
+		this.drawn = model ? null : readDrawn();
 		this.fixedHeight = root.viewBox.baseVal.height;
 		this.footHeight = this.fixedHeight - this.lowestStatic();
 		this.makeBar();
@@ -178,7 +179,7 @@ class Controls {
 		this.state = readState(text);
 		const shape = state => [state.reverse, state.sort, state.fold, ...state.hidden].join('\0');
 		if (!before || shape(before) !== shape(this.state)) {
-			this.tree = this.model ? buildTree(this.model, this.state) : this.tree ?? readDrawn();
+			this.tree = this.model ? buildTree(this.model, this.state) : this.drawn;
 			this.details.text = new Details(this.tree, this.model);
 			this.search(null);
 		}

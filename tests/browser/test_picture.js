@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// A picture in a real browser: node test_picture.js FLAMECTL [SCREENSHOT_FOLDER]. Speaks TAP; exit 77
+// where there is no Chromium.
+'use strict';
+
+const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+const { Browser, findProgram } = require('./chromium.js');
+
+const [flamectl, screenshots] = process.argv.slice(2);
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'flame-picture-'));
+
+const HOSTILE = ['<script>alert(1)</script>', `"&'`, '\u202Eright to left', '\u{1F525}fire', ']]>', '&lt<b>', '<![CDATA[x'];
+const FOLDED = [
+	'app;main;parse;read_[k] 30', 'app;main;parse;scan 20', 'app;main;work;work;work;leaf 25', 'app;main;work;leaf 5',
+	'app;main;draw 15', ...HOSTILE.map(name => `app;main;${name} 2`), 'other;start 9',
+].join('\n') + '\n';
+
+function draw(name, input, ...args) {
+	const file = path.join(folder, name);
+	fs.writeFileSync(file, execFileSync(flamectl, ['render', ...args], { input, maxBuffer: 1 << 28 }));
+	return pathToFileURL(file).href;
+}
+
+const READY = `document.querySelector('.bar') !== null && document.querySelector('g.frames rect') !== null`;
+
+// Labels and boxes of the frames on the screen, by text.
+const FRAMES = `[...document.querySelectorAll('g.frames text')].map(text => {
+	const rect = text.previousElementSibling;
+	return { name: text.textContent, x: +rect.getAttribute('x'), y: +rect.getAttribute('y'), width: +rect.getAttribute('width'), kind: rect.getAttribute('class') };
+})`;
+
+async function open(page, url) {
+	await page.open('about:blank');
+	await page.open(url);
+	await page.until(READY);
+}
+
+async function frame(page, name) {
+	return (await page.evaluate(FRAMES)).find(other => other.name === name);
+}
+
+async function clickFrame(page, name) {
+	const box = await frame(page, name);
+	assert(box, `no frame ${name}`);
+	await page.click(box.x + box.width / 2, box.y + 8);
+}
+
+const found = page => page.evaluate(`document.querySelector('output').textContent`);
+const names = async page => (await page.evaluate(FRAMES)).map(box => box.name);
+
+const tests = {
+	async 'opens without an error or a request'(page, urls) {
+		await open(page, urls.kind);
+		assert.deepStrictEqual(page.errors, []);
+		assert.deepStrictEqual(page.requests, []);
+	},
+
+	async 'children are not wider than their parent'(page, urls) {
+		await open(page, urls.kind);
+		const boxes = await page.evaluate(`[...document.querySelectorAll('g.frames rect:not(.hover):not(.focus)')].map(rect => ({x: +rect.getAttribute('x'), y: +rect.getAttribute('y'), width: +rect.getAttribute('width')}))`);
+		assert(boxes.length > 15);
+		for (const box of boxes) {
+			const above = boxes.filter(other => Math.abs(other.y - (box.y - 16)) < 0.5 && other.x >= box.x - 0.1 && other.x < box.x + box.width);
+			const sum = above.reduce((total, other) => total + other.width, 0);
+			assert(sum <= box.width + 0.7, `${sum} on ${box.width}`);
+		}
+	},
+
+	async 'a click zooms, ancestors stay dimmed, Escape goes back'(page, urls) {
+		await open(page, urls.kind);
+		const before = await frame(page, 'parse');
+		await clickFrame(page, 'parse');
+		const zoomed = await frame(page, 'parse');
+		assert(zoomed.width > 2 * before.width);
+		assert.match((await frame(page, 'main')).kind, /dim/);
+		assert.strictEqual(await frame(page, 'draw'), undefined);
+		await page.press('Escape');
+		assert.match((await frame(page, 'app')).kind, /dim/);
+		await page.press('0');
+		assert.strictEqual((await frame(page, 'parse')).width, before.width);
+	},
+
+	async 'a click on an ancestor zooms out to it'(page, urls) {
+		await open(page, urls.kind);
+		await clickFrame(page, 'parse');
+		await clickFrame(page, 'main');
+		assert(await frame(page, 'draw'));
+		assert.match((await frame(page, 'app')).kind, /dim/);
+	},
+
+	async 'the address keeps zoom and search, and back goes back'(page, urls) {
+		await open(page, urls.kind);
+		await clickFrame(page, 'parse');
+		await page.press('/');
+		await page.type('scan');
+		const address = await page.evaluate('location.href');
+		await open(page, address);
+		assert.match(await found(page), /^1 /);
+		assert.strictEqual(await frame(page, 'draw'), undefined);
+		await page.evaluate(`document.querySelector('.bar button').click()`);
+		await page.until(`location.hash.indexOf('zoom') < 0`);
+		assert(await frame(page, 'draw'));
+		await page.evaluate('history.back()');
+		await page.until(`location.hash.indexOf('zoom') > 0`);
+		assert.strictEqual(await frame(page, 'draw'), undefined);
+	},
+
+	async 'the search counts each sample once and steps through matches'(page, urls) {
+		await open(page, urls.kind);
+		await page.press('f', 2);
+		await page.type('WORK');
+		// Three frames of recursion lie above each other: 25 + 5 of 118 samples.
+		assert.match(await found(page), /^3 · 25\.4 %$/);
+		await page.press('Enter');
+		assert.match(await found(page), /^1 of 3/);
+		await page.press('Enter', 8);
+		assert.match(await found(page), /^3 of 3/);
+		await page.press('Escape');
+		assert.strictEqual(await found(page), '');
+	},
+
+	async 'upper and lower case can be told apart, and a wrong expression is told'(page, urls) {
+		await open(page, urls.kind);
+		await page.press('/');
+		await page.type('WORK');
+		await page.evaluate('document.activeElement.blur()');
+		await page.press('a');
+		assert.strictEqual(await found(page), 'no match');
+		await page.press('/');
+		await page.type('(');
+		assert.strictEqual(await found(page), 'not an expression');
+		assert.deepStrictEqual(page.errors, []);
+	},
+
+	async 'the matched share is that of what is zoomed to'(page, urls) {
+		await open(page, urls.kind);
+		await clickFrame(page, 'parse');
+		await page.press('/');
+		await page.type('scan');
+		assert.match(await found(page), /40\.0 %$/);
+	},
+
+	async 'switches turn, reverse, sort and fold'(page, urls) {
+		await open(page, urls.kind);
+		await page.press('i');
+		assert((await frame(page, 'main')).y > (await frame(page, 'app')).y);
+		await page.press('i');
+		await page.press('r');
+		const first = await frame(page, 'leaf');
+		assert(first && first.width > 200, 'leaf is at the root');
+		await page.press('r');
+		assert((await frame(page, 'draw')).x < (await frame(page, 'parse')).x);
+		await page.press('s');
+		assert((await frame(page, 'parse')).x < (await frame(page, 'draw')).x);
+		assert.strictEqual((await names(page)).filter(name => name === 'work').length, 3);
+		await page.press('f');
+		assert.strictEqual((await names(page)).filter(name => name === 'work').length, 1);
+	},
+
+	async 'a frame can be hidden and shown again'(page, urls) {
+		await open(page, urls.kind);
+		const box = await frame(page, 'main');
+		await page.mouse('mouseMoved', box.x + 20, box.y + 8);
+		await page.press('h');
+		assert.strictEqual(await frame(page, 'main'), undefined);
+		assert(await frame(page, 'draw'));
+		await page.press('u');
+		assert(await frame(page, 'main'));
+	},
+
+	async 'colours and theme change'(page, urls) {
+		await open(page, urls.kind);
+		await page.press('c');
+		await page.press('c');
+		assert(await page.evaluate(`document.querySelectorAll('g.frames rect[fill^="rgb"]').length`) > 5);
+		await page.press('d');
+		assert.strictEqual(await page.evaluate(`document.documentElement.classList.contains('dark')`), true);
+	},
+
+	async 'keys alone are enough, and the panel tells them'(page, urls) {
+		await open(page, urls.kind);
+		await page.press('ArrowUp');
+		await page.press('ArrowUp');
+		await page.press('ArrowUp');
+		const label = await page.evaluate(`document.activeElement.getAttribute('aria-label')`);
+		assert.match(label, /^main/);
+		await page.press('Enter');
+		assert.match((await frame(page, 'app')).kind, /dim/);
+		await page.press('?');
+		assert.match(await page.evaluate(`document.querySelector('[role=dialog]').textContent`), /search/);
+		await page.press('Escape');
+		assert.strictEqual(await page.evaluate(`document.querySelector('[role=dialog]')`), null);
+	},
+
+	async 'the tooltip tells name, kind, total, self and interval'(page, urls) {
+		await open(page, urls.kind);
+		const box = await frame(page, 'read');
+		await page.mouse('mouseMoved', box.x + 20, box.y + 8);
+		const text = await page.evaluate(`document.querySelector('.tip').textContent`);
+		assert.match(text, /read.*kernel.*total.*30 samples.*25\.42 % ± .*self.*30 samples/s);
+	},
+
+	async 'names of any kind stay text'(page, urls) {
+		await open(page, urls.kind);
+		assert.strictEqual(await page.evaluate(`document.querySelectorAll('g.frames script, g.frames b').length`), 0);
+		for (const name of HOSTILE) {
+			await open(page, urls.kind + '#search=' + encodeURIComponent('^' + name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') + '$'));
+			assert.match(await found(page), /^1 /, name);
+		}
+		assert.deepStrictEqual(page.errors, []);
+	},
+
+	async 'without scripts there is the picture, with titles'(page, urls) {
+		await page.scripts(false);
+		await page.open('about:blank');
+		await page.open(urls.kind);
+		await page.scripts(true);
+		const titles = await page.evaluate(`[...document.querySelectorAll('#frames title')].map(title => title.textContent)`);
+		assert(titles.includes('parse (50 samples, 42.37%)'), titles.join());
+		assert(titles.includes('<script>alert(1)</script> (2 samples, 1.69%)'));
+		assert.strictEqual(await page.evaluate(`document.querySelector('.bar')`), null);
+	},
+
+	async 'inside <img> it is drawn, in its own proportions'(page, urls) {
+		const file = path.join(folder, 'page.html');
+		fs.writeFileSync(file, `<!doctype html><img id="image" style="width:600px" src="${urls.kind}">`);
+		await page.open(pathToFileURL(file).href);
+		const { width, height } = await page.evaluate(`(({width, height}) => ({width, height}))(document.querySelector('#image').getBoundingClientRect())`);
+		assert.strictEqual(width, 600);
+		assert(height > 80 && height < 400, String(height));
+		page.requests.length = 0;
+	},
+
+	async 'the width follows the window'(page, urls) {
+		await open(page, urls.kind);
+		await page.size(700, 600);
+		await page.until(`+document.querySelector('g.frames rect').getAttribute('width') < 700`);
+		await page.size(1280, 800);
+		await page.until(`+document.querySelector('g.frames rect').getAttribute('width') > 1200`);
+	},
+
+	async 'a flame chart keeps its order'(page, urls) {
+		await open(page, urls.chart);
+		const row = (await page.evaluate(FRAMES)).filter(box => /^(one|two)$/.test(box.name)).sort((a, b) => a.x - b.x);
+		assert.deepStrictEqual(row.map(box => box.name), ['one', 'two', 'one']);
+		assert.deepStrictEqual(page.errors, []);
+	},
+
+	async 'a difference is coloured as it was written'(page, urls) {
+		await open(page, urls.difference);
+		const fills = await page.evaluate(`Object.fromEntries([...document.querySelectorAll('g.frames text')].map(text => [text.textContent, text.previousElementSibling.getAttribute('fill')]))`);
+		assert.strictEqual(fills.steady, '#d8d8d8');
+		const [red, , blue] = fills.grew.match(/\d+/g).map(Number);
+		assert(red > blue, fills.grew);
+		assert(fills.gone, 'what vanished is there');
+		const written = fs.readFileSync(path.join(folder, 'difference.svg'), 'utf8');
+		for (const name of ['steady', 'grew', 'gone']) {
+			const fill = written.slice(0, written.indexOf(`<title>${name} (`)).match(/.*<g fill="(#[0-9a-f]{6})"/s)[1];
+			const channels = [1, 3, 5].map(at => parseInt(fill.slice(at, at + 2), 16));
+			const shown = fills[name].startsWith('#') ? [1, 3, 5].map(at => parseInt(fills[name].slice(at, at + 2), 16)) : fills[name].match(/\d+/g).map(Number);
+			assert(channels.every((channel, i) => Math.abs(channel - shown[i]) <= 2), `${name}: ${fill} ${fills[name]}`);
+		}
+	},
+
+	async 'light and dark look different'(page, urls) {
+		await open(page, urls.kind);
+		const light = await page.pixels();
+		if (screenshots)
+			await page.screenshot(path.join(screenshots, 'light.png'));
+		await page.dark(true);
+		const dark = await page.pixels();
+		if (screenshots)
+			await page.screenshot(path.join(screenshots, 'dark.png'));
+		await page.dark(false);
+		assert.notStrictEqual(light, dark);
+	},
+};
+
+function drawAll() {
+	const base = path.join(folder, 'base.folded'), shown = path.join(folder, 'new.folded');
+	fs.writeFileSync(base, 'main;steady 500\nmain;grew 100\nmain;gone 200\nmain;rest 1200\n');
+	fs.writeFileSync(shown, 'main;steady 505\nmain;grew 250\nmain;rest 1245\n');
+	fs.writeFileSync(path.join(folder, 'difference.svg'), execFileSync(flamectl, ['diff', base, shown]));
+	return {
+		kind: draw('kind.svg', FOLDED, '--colors', 'kind'),
+		chart: draw('chart.svg', 'a;one 10\na;two 5\na;one 10\n', '--flamechart'),
+		difference: pathToFileURL(path.join(folder, 'difference.svg')).href,
+	};
+}
+
+async function main() {
+	const program = findProgram();
+	if (!program) {
+		console.log('1..0 # SKIP no chromium');
+		process.exit(77);
+	}
+	const urls = drawAll(), browser = new Browser(program);
+	let failed = 0, number = 0;
+	console.log(`1..${Object.keys(tests).length}`);
+	for (const [name, test] of Object.entries(tests)) {
+		const page = await browser.page();
+		try {
+			await test(page, urls);
+			console.log(`ok ${++number} - ${name}`);
+		} catch (error) {
+			failed++;
+			console.log(`not ok ${++number} - ${name}\n# ${String(error.stack).replaceAll('\n', '\n# ')}`);
+		}
+		await page.close();
+	}
+	await browser.close();
+	fs.rmSync(folder, { recursive: true, force: true });
+	process.exit(failed ? 1 : 0);
+}
+
+main();
