@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How many stacks reach their root, beside perf, and what that costs, for programs as they are shipped.
+
+    bench_stacks.py [--no-perf] [--only GROUP] [NAME...]
+
+Prints figures, judges none. SECONDS is the length of each measurement. Programs that are not installed are left out. All samples
+count, those that were taken inside exec and exit too; loops that start short programs are sampled with everything that they start.
+docs/stacks.md says what the columns mean. Needs root.
+"""
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import Scene, children_of, cpu_seconds, wait_until  # noqa: E402
+from perf_stacks import perf_share  # noqa: E402
+from stack_programs import PROGRAMS  # noqa: E402
+
+SECONDS = int(os.environ.get("SECONDS", "5"))
+FIGURES = os.environ.get("STACK_FIGURES", "")
+NAMING_SECONDS = 30
+
+
+def figures(scene, pid, rate):
+    """What stack_figures says about a process and what comes of it."""
+    done = subprocess.run([FIGURES, "--socket", scene.path("figures.sock")], capture_output=True, text=True, check=False,
+                          timeout=SECONDS + 60,
+                          env=dict(os.environ, STACKS_PIDS=",".join(map(str, children_of(pid))), STACKS_HZ=str(rate), STACKS_SECONDS=str(SECONDS)))
+    assert done.stdout, f"stack_figures said nothing:\n{done.stderr}"
+    return json.loads(done.stdout.splitlines()[0])
+
+
+def used_cpu(process):
+    """CPU seconds of a process and what comes of it, as far as it lives."""
+    total = 0.0
+    for pid in children_of(process.pid):
+        with contextlib.suppress(OSError):
+            total += cpu_seconds(pid)
+    return total
+
+
+def percent(part, whole, digits=1):
+    return f"{100 * part / whole:.{digits}f}" if whole else "-"
+
+
+def add_up(sums, found):
+    """Sums over all programs, for the shares that are too small or too different to be told one by one."""
+    for key in ("frames", "callers", "false_callers", "with_table", "named_with_table", "exporting", "named_exporting"):
+        sums[key] = sums.get(key, 0) + found.get(key, 0)
+
+
+def show_program(scene, program, with_perf, sums, details):
+    process = scene.start(*program.command(scene.folder), cwd=scene.folder, stderr=subprocess.DEVNULL)
+    wait_until(lambda: used_cpu(process) > 0.1, f"{program.name} is at work")
+    found = figures(scene, process.pid, program.rate)
+    add_up(sums, found)
+    ends = found["ends"]
+    samples = found["samples"] - ends.get("no_user", 0)
+    whole = ends.get("root", 0)
+    shares = [perf_share(scene, children_of(process.pid), program.rate, SECONDS, way, program.is_short)
+              for way in (["fp", "dwarf"] if with_perf else [])]
+    print(f"{program.name:26} {program.rate:4} {samples:7} {percent(whole, samples, 2):>7} {program.goal:>5}"
+          f" {found['frames'] / max(samples, 1):6.1f}" + "".join(f" {share:>8}" for share in shares)
+          + "   " + " ".join(f"{name}={count}" for name, count in sorted(ends.items()) if name not in ("root", "no_user")), flush=True)
+    if details:
+        print(f"    roots: {found['roots']}\n    false callers: {found.get('false_callers')} of {found.get('callers')}"
+              f" {found['false']}\n    unnamed: {found['unnamed']}")
+
+
+def bench_roots(arguments):
+    sums = {}
+    print(f"\n{'program':26} {'Hz':>4} {'samples':>7} {'whole %':>7} {'goal':>5} {'frames':>6}"
+          + (f" {'perf -g':>8} {'dwarf':>8}" if arguments.perf else "") + "   how the others ended")
+    for program in PROGRAMS:
+        if arguments.names and not any(name in program.name for name in arguments.names):
+            continue
+        if not program.can_run():
+            print(f"{program.name:26} left out: there is no {program.needs}")
+            continue
+        with Scene() as scene:
+            show_program(scene, program, arguments.perf, sums, arguments.details)
+    print(f"\ncallers that do not stand in a call: {sums['false_callers']} of {sums['callers']}"
+          f" ({percent(sums['false_callers'], sums['callers'], 4)} %, goal <= 0.01)")
+    print(f"frames with a name, of files with a symbol table: {percent(sums['named_with_table'], sums['with_table'], 2)} %"
+          f" of {sums['with_table']} (goal >= 97)")
+    print(f"frames with a name, of files that only export names: {percent(sums['named_exporting'], sums['exporting'], 2)} %"
+          f" of {sums['exporting']}")
+
+
+def find_program(name):
+    return next(program for program in PROGRAMS if program.name == name)
+
+
+def bench_cost(_):
+    """The kernel program's own time for a sample. On a busy machine run it several times."""
+    for rate, goal in ((99, 9), (999, 4.5)):
+        medians, means = [], []
+        with Scene() as scene:
+            process = scene.start(*find_program("python3").command(scene.folder))
+            for _ in range(3):
+                found = figures(scene, process.pid, rate)
+                medians.append(found["cost_median_us"])
+                means.append(found["cost_mean_us"])
+        print(f"kernel time a sample, python3 at {rate} Hz, best of 3: median {min(medians):.1f} us, mean {min(means):.1f} us (goal <= {goal})")
+
+
+def bench_tables(_):
+    if not shutil.which("node"):
+        return
+    times = []
+    for _ in range(3):
+        with Scene() as scene:
+            program = scene.path("node")  # a copy: its tables cannot be there yet
+            shutil.copy(os.path.realpath(shutil.which("node")), program)
+            process = scene.start(program, "-e", "for (;;) ;")
+            wait_until(lambda: used_cpu(process) > 0.3, "node runs")
+            times.append(figures(scene, process.pid, 99)["tables_ms"])
+    print(f"tables in force after attaching a fresh node: {', '.join(f'{ms:.0f}' for ms in times)} ms (goal <= 100)")
+
+
+def perf_naming_cost(scene):
+    data = scene.path("host.data")
+    subprocess.run(["perf", "record", "-q", "-a", "-F", "99", "-e", "cpu-clock", "-g", "-o", data, "--", "sleep", str(NAMING_SECONDS)],
+                   check=True, capture_output=True)
+    before = os.times()
+    subprocess.run(["perf", "script", "-i", data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def bench_naming(_):
+    """CPU time of all of flamed and flamectl for the names of a window of the whole host, the first time anybody asks."""
+    with Scene() as scene:
+        daemon = scene.flamed("--attach-all", "--budget", "100")
+        load = [scene.start(*find_program(name).command(scene.folder), cwd=scene.folder, stderr=subprocess.DEVNULL)
+                for name in ("python3", "git status loop")]
+        perf_cpu = perf_naming_cost(scene) if shutil.which("perf") else None
+        scene.flamectl("stop")
+        for process in load:
+            process.kill()
+        times = []
+        for _ in range(2):
+            before = sum(cpu_seconds(pid) for pid in daemon.pids()), os.times()
+            rows = scene.folded("--last", f"{NAMING_SECONDS}s")
+            after = sum(cpu_seconds(pid) for pid in daemon.pids()), os.times()
+            client = (after[1].children_user + after[1].children_system) - (before[1].children_user + before[1].children_system)
+            times.append(after[0] - before[0] + client)
+        text = f"names for {len(rows)} stacks of a {NAMING_SECONDS} s window of the host: {times[0]:.2f} s CPU cold, {times[1]:.2f} s again"
+        if perf_cpu:
+            text += f"; perf script: {perf_cpu:.2f} s, {perf_cpu / max(times[0], 0.01):.0f} times as much (goal >= 10)"
+        print(text)
+
+
+GROUPS = {"roots": bench_roots, "cost": bench_cost, "tables": bench_tables, "naming": bench_naming}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--no-perf", dest="perf", action="store_false", default=bool(shutil.which("perf")))
+    parser.add_argument("--only", choices=GROUPS, action="append")
+    parser.add_argument("--details", action="store_true", help="roots, false callers and files without names of each program")
+    parser.add_argument("names", nargs="*", help="words of the names of programs")
+    arguments = parser.parse_args()
+    for name in arguments.only or GROUPS:
+        GROUPS[name](arguments)
+
+
+main()
