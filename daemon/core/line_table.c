@@ -177,12 +177,18 @@ static void ask(struct line_table *table, const struct module *module, uint32_t 
 {
 	struct lookup *lookup = memory_new(sizeof(*lookup));
 	size_t fd_count = 0;
-	int fds[3];
+	int debug_fd = module->debug_fd;
+	int fds[READER_MAX_FDS];
 
+	/* The place of the alternate file in the request is behind that of a debug file. */
+	if (debug_fd < 0 && module->alternate_fd >= 0)
+		debug_fd = module->fd;
 	*lookup = (struct lookup){table, first, count};
 	fds[fd_count++] = fcntl(module->fd, F_DUPFD_CLOEXEC, 3);
-	if (module->debug_fd >= 0)
-		fds[fd_count++] = fcntl(module->debug_fd, F_DUPFD_CLOEXEC, 3);
+	if (debug_fd >= 0)
+		fds[fd_count++] = fcntl(debug_fd, F_DUPFD_CLOEXEC, 3);
+	if (module->alternate_fd >= 0)
+		fds[fd_count++] = fcntl(module->alternate_fd, F_DUPFD_CLOEXEC, 3);
 	fds[fd_count++] = write_offsets(table, lookup);
 	for (size_t i = 0; i < fd_count; i++) {
 		if (fds[i] >= 0)

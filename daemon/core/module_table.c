@@ -4,7 +4,8 @@
  * has a full symbol table, each place where its debug file may be is tried in turn (by build ID,
  * then by the name in .gnu_debuglink), first under the root of the process that mapped it, then
  * under ours, and at last debuginfod servers are asked; the reader refuses a debug file that does
- * not belong to the module.
+ * not belong to the module. What several debug files share may have been moved into one more file
+ * (.gnu_debugaltlink), which is opened in the same way: source lines need it.
  */
 #include "daemon/core/module_table.h"
 
@@ -17,20 +18,14 @@
 #include "common/utf8.h"
 #include "daemon/core/broker_client.h"
 #include "daemon/core/fetch_client.h"
+#include "daemon/core/file_search.h"
 #include "daemon/core/reader_client.h"
-
-#define DEBUG_ROOT "/usr/lib/debug"
-
-/* Debug files that may belong to a module: by build ID, and three by name. */
-#define MAX_CANDIDATES 4
 
 /* A module on its way; the callbacks' context. */
 struct visit {
 	struct module_table *table;
 	struct module *module;
-	char *candidates[MAX_CANDIDATES];
-	uint32_t candidate_count;
-	uint32_t next_candidate;
+	struct file_search search;
 };
 
 struct module_table {
@@ -69,6 +64,8 @@ static void free_module(struct module *module)
 		close(module->fd);
 	if (module->debug_fd >= 0)
 		close(module->debug_fd);
+	if (module->alternate_fd >= 0)
+		close(module->alternate_fd);
 	free(module->path);
 	free(module);
 }
@@ -94,8 +91,7 @@ void module_table_watch(struct module_table *table,
 
 static void free_visit(struct visit *visit)
 {
-	for (uint32_t i = 0; i < visit->candidate_count; i++)
-		free(visit->candidates[i]);
+	file_search_clear(&visit->search);
 	free(visit);
 }
 
@@ -174,6 +170,63 @@ static void drop_debug_file(struct module *module)
 	module->debug_fd = -1;
 }
 
+/* ---- What debug files share ---- */
+
+/* Have the next place of the search opened; returns zero when there is none. */
+static int try_next_place(struct visit *visit, broker_done *done)
+{
+	struct broker_request request = {
+		.type = BROKER_OPEN_IN_ROOT,
+		.pid = visit->module->pid,
+		.start_time_ns = visit->module->start_time_ns,
+	};
+
+	return file_search_try(&visit->search, visit->table->broker, &request, done, visit);
+}
+
+/* Length of the folder in a path, without the slash. */
+static int folder_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (int)(slash - path) : 0;
+}
+
+static void on_alternate_opened(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct visit *visit = context;
+
+	if (was_cancelled(visit, error))
+		return;
+	/* Whether it is the right one is for the reader to see, when lines are asked for. */
+	visit->module->alternate_fd = file_search_take(&visit->search, fds, fd_count);
+	if (visit->module->alternate_fd >= 0 || !try_next_place(visit, on_alternate_opened))
+		settle(visit, MODULE_READY, 0);
+}
+
+/*
+ * The module has its image and its debug file, found at path (NULL: it needs none); all that is left
+ * is what that refers to.
+ */
+static void finish(struct visit *visit, const char *path)
+{
+	const struct module_image_header *header = visit->module->image.header;
+	_cleanup_free_ char *holder = memory_format("%s", path ? path : visit->module->path);
+	struct file_search *search = &visit->search;
+
+	file_search_clear(search);
+	if (header->altlink[0]) {
+		file_search_add_build_id(search, header->altlink_id, header->altlink_id_length);
+		/* A path without a root is seen from the file that holds it. */
+		file_search_add(search, header->altlink[0] == '/'
+						? memory_format("%s", header->altlink)
+						: memory_format("%.*s/%s", folder_length(holder),
+								holder, header->altlink));
+	}
+	if (!try_next_place(visit, on_alternate_opened))
+		settle(visit, MODULE_READY, 0);
+}
+
 /* ---- The debug file from a server ---- */
 
 static void on_fetched_read(void *context, int error, int fd)
@@ -190,7 +243,7 @@ static void on_fetched_read(void *context, int error, int fd)
 	else
 		drop_debug_file(module);
 	fetch_client_judge(visit->table->fetch, has_symbols);
-	settle(visit, MODULE_READY, 0);
+	finish(visit, NULL);
 }
 
 static void on_fetched(void *context, int error, int fd)
@@ -233,30 +286,20 @@ static void on_debug_read(void *context, int error, int fd)
 		return;
 	if (error == 0 && take_image(visit, fd) == 0 &&
 	    visit->module->image.header->flags & MODULE_HAS_SYMTAB) {
-		settle(visit, MODULE_READY, 0);
+		finish(visit, file_search_path(&visit->search));
 		return;
 	}
 	drop_debug_file(visit->module);
 	try_next_candidate(visit);
 }
 
-/* The path was not there for the process: a machine's own debug files serve as well. */
-static int open_under_own_root(const char *path)
-{
-	if (strncmp(path, DEBUG_ROOT "/", strlen(DEBUG_ROOT "/")) != 0)
-		return -ENOENT;
-	return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-}
-
 static void on_debug_opened(void *context, int error, const int *fds, size_t fd_count)
 {
 	struct visit *visit = context;
-	int fd = fd_count == 1 ? fds[0] : -1;
 
 	if (was_cancelled(visit, error))
 		return;
-	if (fd < 0)
-		fd = open_under_own_root(visit->candidates[visit->next_candidate - 1]);
+	int fd = file_search_take(&visit->search, fds, fd_count);
 	if (fd >= 0)
 		read_with_debug_file(visit, fd, on_debug_read);
 	else
@@ -265,46 +308,25 @@ static void on_debug_opened(void *context, int error, const int *fds, size_t fd_
 
 static void try_next_candidate(struct visit *visit)
 {
-	struct module *module = visit->module;
-	struct broker_request request = {
-		.type = BROKER_OPEN_IN_ROOT,
-		.pid = module->pid,
-		.start_time_ns = module->start_time_ns,
-	};
-
-	while (visit->next_candidate < visit->candidate_count) {
-		const char *path = visit->candidates[visit->next_candidate++];
-
-		if (broker_request_set_path(&request, path, strlen(path)))
-			continue;
-		broker_client_send(visit->table->broker, &request, on_debug_opened, visit);
-		return;
-	}
-	ask_servers(visit);
+	if (!try_next_place(visit, on_debug_opened))
+		ask_servers(visit);
 }
 
 static void list_candidates(struct visit *visit)
 {
 	const struct module_image_header *header = visit->module->image.header;
-	const char *path = visit->module->path;
-	const char *slash = strrchr(path, '/');
-	int folder = slash ? (int)(slash - path) : 0;
-	char id[2 * MODULE_BUILD_ID_MAX + 1];
+	const char *link = header->debuglink, *path = visit->module->path;
+	struct file_search *search = &visit->search;
+	int folder = folder_length(path);
 
-	for (uint32_t i = 0; i < header->build_id_length; i++)
-		snprintf(id + 2 * i, 3, "%02x", header->build_id[i]);
-	if (header->build_id_length > 1)
-		visit->candidates[visit->candidate_count++] =
-			memory_format(DEBUG_ROOT "/.build-id/%.2s/%s.debug", id, id + 2);
+	file_search_add_build_id(search, header->build_id, header->build_id_length);
 	/* The name comes from the file: it may not lead to another folder. */
-	if (!header->debuglink[0] || strchr(header->debuglink, '/') || !slash)
+	if (!link[0] || strchr(link, '/') || !strchr(path, '/'))
 		return;
-	visit->candidates[visit->candidate_count++] =
-		memory_format("%.*s/.debug/%s", folder, path, header->debuglink);
-	visit->candidates[visit->candidate_count++] =
-		memory_format(DEBUG_ROOT "%.*s/%s", folder, path, header->debuglink);
-	visit->candidates[visit->candidate_count++] =
-		memory_format("%.*s/%s", folder, path, header->debuglink);
+	file_search_add(search, memory_format("%.*s/.debug/%s", folder, path, link));
+	file_search_add(search,
+			memory_format("%s%.*s/%s", FILE_SEARCH_DEBUG_ROOT, folder, path, link));
+	file_search_add(search, memory_format("%.*s/%s", folder, path, link));
 }
 
 /* ---- The module itself ---- */
@@ -323,7 +345,7 @@ static void on_module_read(void *context, int error, int fd)
 	}
 	if (visit->module->number == MODULE_VDSO ||
 	    visit->module->image.header->flags & MODULE_HAS_SYMTAB) {
-		settle(visit, MODULE_READY, 0);
+		finish(visit, NULL);
 		return;
 	}
 	visit->module->state = MODULE_SEEKING_DEBUG;
@@ -365,6 +387,7 @@ static struct visit *new_module(struct module_table *table, uint32_t number, con
 	module->number = number;
 	module->fd = -1;
 	module->debug_fd = -1;
+	module->alternate_fd = -1;
 	module->path = memory_new(capacity);
 	utf8_clean(module->path, capacity, path, path_length);
 	const char *slash = strrchr(module->path, '/');
@@ -430,6 +453,7 @@ struct module *module_table_new_jit(struct module_table *table)
 		module->state = MODULE_READY;
 		module->fd = -1;
 		module->debug_fd = -1;
+		module->alternate_fd = -1;
 		module->path = memory_format("[jit]");
 		module->name = module->path;
 		table->modules[number] = module;

@@ -36,6 +36,7 @@ struct module {
 	const char *name;          /* base name, printable; borrowed from path */
 	int fd;                    /* the file, -1 when it could not be opened */
 	int debug_fd;              /* its separate debug file, -1: there is none */
+	int alternate_fd;          /* what debug files share with it is there, -1: there is none */
 	struct module_image image; /* all zero until there is one */
 };
 

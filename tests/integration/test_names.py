@@ -264,6 +264,53 @@ def inlined_functions_and_lines_of_dwarf_4(scene):
     check_inlined(scene, "-gdwarf-4")
 
 
+def share_debug_information(scene, link):
+    """Two programs whose common debug information was moved into common.debug, which they refer to as link."""
+    dwz = need_tool("dwz")
+    program = build_inlined(scene)
+    other = scene.path("other")
+    subprocess.run([need_tool("cc"), "-O2", "-g", "-DOTHER", "-o", other, scene.path("inlined.c")], check=True)
+    subprocess.run([dwz, "-m", scene.path("common.debug"), "-M", link, program, other], check=True)
+    with open(program, "rb") as file:
+        assert b"inlined_loop" not in file.read(), "the names were moved"
+    return program
+
+
+def assert_inlined(scene, program):
+    process = sample(scene, [program])
+    rows = scene.folded(process.pid, "--inline", "--annotate", "--no-kernel")
+    assert share_of(rows, "inlined_loop_[i]") > 90, names_of(rows)
+
+
+@test
+def debug_information_that_programs_share_is_found_by_its_path(scene):
+    scene.flamed()
+    assert_inlined(scene, share_debug_information(scene, scene.path("common.debug")))
+
+
+@test
+def debug_information_that_debug_files_share_is_found_beside_them(scene):
+    scene.flamed()
+    program = share_debug_information(scene, "common.debug")
+    os.mkdir(scene.path(".debug"))
+    subprocess.run([need_tool("objcopy"), "--only-keep-debug", program, scene.path(".debug/inlined.debug")], check=True)
+    subprocess.run([need_tool("objcopy"), "--strip-all", "--add-gnu-debuglink=.debug/inlined.debug", program], check=True,
+                   cwd=scene.folder)
+    os.rename(scene.path("common.debug"), scene.path(".debug/common.debug"))
+    assert_inlined(scene, program)
+
+
+@test
+def shared_debug_information_of_other_programs_is_refused(scene):
+    scene.flamed()
+    program = share_debug_information(scene, scene.path("common.debug"))
+    shutil.copy(build(scene), scene.path("common.debug"))
+    process = sample(scene, [program])
+    names = names_of(scene.folded(process.pid, "--inline", "--no-kernel"))
+    assert_in("outer_loop", names)
+    assert "inlined_loop" not in names, names
+
+
 @test
 def the_first_samples_of_a_program_never_seen_are_whole(scene):
     scene.flamed()
