@@ -8,7 +8,6 @@ import subprocess
 ROOTS = {"_start", "clone3", "__clone3", "clone", "__clone", "__GI___clone3", "_dl_start_user"}
 ENTRY_BYTES = 64  # _start is not longer
 
-MAPPING = re.compile(r"PERF_RECORD_MMAP2? (-?\d+)/\d+: \[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ (0x[0-9a-f]+|0)\b.*: (\S{4}) (.*)$")
 FORK = re.compile(r"PERF_RECORD_FORK\((\d+):\d+\):\((\d+):\d+\)")
 FRAME = re.compile(r"^\s+([0-9a-f]+) (.*) \((.*)\)$")
 HEAD = re.compile(r"^\S.*?\s(\d+)/\d+\s")
@@ -38,33 +37,26 @@ class Reader:
 
     def __init__(self, pids):
         self.pids = set(pids)
-        self.mappings = {}
         self.samples = self.whole = 0
 
-    def is_root(self, pid, frame):
-        address, symbol, _ = frame
+    @staticmethod
+    def is_root(frame):
+        address, symbol, path = frame  # the address is that in the file
         if symbol.split("+")[0] in ROOTS:
             return True
-        for start, length, offset, path in reversed(self.mappings.get(pid, [])):
-            if start <= address < start + length:
-                entry = entry_offset(path)
-                return entry is not None and 0 <= address - start + offset - entry < ENTRY_BYTES
-        return False
+        entry = entry_offset(path)
+        return entry is not None and 0 <= address - entry < ENTRY_BYTES
 
     def event(self, line):
-        mapping, fork = MAPPING.search(line), FORK.search(line)
-        if mapping and "x" in mapping[5]:
-            self.mappings.setdefault(int(mapping[1]), []).append(
-                (int(mapping[2], 16), int(mapping[3], 16), int(mapping[4], 16), mapping[6]))
-        elif fork and int(fork[2]) in self.pids and fork[1] != fork[2]:
+        fork = FORK.search(line)
+        if fork and int(fork[2]) in self.pids:
             self.pids.add(int(fork[1]))
-            self.mappings[int(fork[1])] = list(self.mappings.get(int(fork[2]), []))
 
     def sample(self, pid, frames):
         if pid not in self.pids:
             return
         self.samples += 1
-        self.whole += bool(frames) and self.is_root(pid, frames[-1])
+        self.whole += bool(frames) and self.is_root(frames[-1])
 
     def read(self, lines):
         pid, frames = None, []
@@ -88,9 +80,8 @@ def perf_share(scene, pids, rate, seconds, way, whole_host):
     which = ["-a"] if whole_host else ["-p", ",".join(map(str, pids))]
     subprocess.run(["perf", "record", "-q", *which, "-F", str(rate), "-e", "cpu-clock", "--call-graph", way, "-o", data, "--",
                     "sleep", str(seconds)], check=True, capture_output=True)
-    with subprocess.Popen(["perf", "script", "-i", data, "--no-inline", "--show-mmap-events", "--show-task-events",
-                           "-F", "comm,pid,tid,time,event,ip,sym,dso"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace") as script:
+    with subprocess.Popen(["perf", "script", "-i", data, "--no-inline", "--show-task-events", "-F",
+                           "comm,pid,tid,time,event,ip,sym,dso"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace") as script:
         reader = Reader(pids)
         reader.read(script.stdout)
     return f"{100 * reader.whole / reader.samples:.1f}" if reader.samples else "-"
