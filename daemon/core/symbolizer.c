@@ -1,38 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Mangled names are kept as they are in the files (raw) with their readable form beside them, by
- * content, so that a template that ten libraries carry is demangled once.
- */
 #include "daemon/core/symbolizer.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
 
 #include "common/clock.h"
-#include "common/intern.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/utf8.h"
 #include "daemon/core/broker_client.h"
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/kallsyms.h"
 #include "daemon/core/line_table.h"
 #include "daemon/core/module_table.h"
+#include "daemon/core/name_table.h"
 #include "daemon/core/reader_client.h"
 
 /* Kernel symbols change when modules or BPF programs are loaded: read again after this long. */
 #define KALLSYMS_FRESH_NS (60 * NS_PER_SECOND)
-
-/* Longer names are cut before they are interned. */
-#define MAX_RAW_NAME 8192
-
-/* What the reader may answer for a batch of names. */
-#define MAX_DEMANGLED_BYTES (64 << 20)
 
 struct symbolizer_wait {
 	LIST_ENTRY(symbolizer_wait) entry;
@@ -60,21 +47,15 @@ struct symbolizer {
 	struct wait_list waits;
 	struct kallsyms *kernel;
 	uint64_t kernel_read_ns;
-	struct intern raw;     /* names as in the files */
-	uint32_t *readable;    /* by raw name: number in names, HASHMAP_NONE: not yet */
-	size_t readable_count; /* of raw names that have an entry in it */
-	size_t readable_capacity;
-	struct intern names;
+	struct name_table names;
 	uint32_t batches; /* with the reader now */
 };
 
-/* The raw names of one batch on its way through the reader. */
-struct batch {
+/* A batch of names on its way through the reader. */
+struct demangling {
 	struct symbolizer_wait *wait;
 	struct symbolizer *symbolizer;
-	uint32_t *raws;
-	uint32_t count;
-	size_t capacity;
+	struct name_batch batch;
 };
 
 static void advance(struct symbolizer_wait *wait);
@@ -98,8 +79,7 @@ struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *
 	symbolizer->reader = reader;
 	symbolizer->lines = line_table_new(modules, reader, on_lines_settled, symbolizer);
 	LIST_INIT(&symbolizer->waits);
-	intern_init(&symbolizer->raw);
-	intern_init(&symbolizer->names);
+	name_table_init(&symbolizer->names);
 	return symbolizer;
 }
 
@@ -121,25 +101,11 @@ void symbolizer_free(struct symbolizer *symbolizer)
 		free_wait(wait);
 	kallsyms_free(symbolizer->kernel);
 	line_table_free(symbolizer->lines);
-	intern_fini(&symbolizer->raw);
-	intern_fini(&symbolizer->names);
-	free(symbolizer->readable);
+	name_table_fini(&symbolizer->names);
 	free(symbolizer);
 }
 
-/* ---- Raw names ---- */
-
-/* The prefixes of C++ (also on systems that add an underscore), Rust and D. */
-static int is_mangled(const char *name)
-{
-	return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R' || name[1] == 'D' ||
-				  (name[1] == '_' && name[2] == 'Z'));
-}
-
-static size_t raw_length(const char *name)
-{
-	return strnlen(name, MAX_RAW_NAME);
-}
+/* ---- Names as they are in the files ---- */
 
 /* The symbol of a user address, NULL when there is none. */
 static const struct module_symbol *find_symbol(const struct symbolizer *symbolizer,
@@ -161,125 +127,43 @@ static const char *find_raw_name(const struct symbolizer *symbolizer, uint64_t a
 	return *name ? name : NULL;
 }
 
-static uint32_t intern_clean(struct symbolizer *symbolizer, const char *text, size_t length)
-{
-	_cleanup_free_ char *clean = memory_new(length * UTF8_MAX_GROWTH + 1);
-	size_t clean_length = utf8_clean(clean, length * UTF8_MAX_GROWTH + 1, text, length);
-
-	return intern_add(&symbolizer->names, clean, clean_length);
-}
-
-static void set_readable(struct symbolizer *symbolizer, uint32_t raw, uint32_t name)
-{
-	symbolizer->readable = memory_grow(symbolizer->readable, &symbolizer->readable_capacity,
-					   (size_t)raw + 1, sizeof(uint32_t));
-	while (symbolizer->readable_count <= raw)
-		symbolizer->readable[symbolizer->readable_count++] = HASHMAP_NONE;
-	symbolizer->readable[raw] = name;
-}
-
-static uint32_t find_readable(const struct symbolizer *symbolizer, uint32_t raw)
-{
-	return raw < symbolizer->readable_count ? symbolizer->readable[raw] : HASHMAP_NONE;
-}
-
-/* Put name into the batch, or make it readable at once when it is plain. */
-static void collect_raw_name(struct symbolizer *symbolizer, const char *name, struct batch *batch)
-{
-	size_t length = raw_length(name);
-
-	if (intern_find(&symbolizer->raw, name, length) != HASHMAP_NONE)
-		return;
-	uint32_t raw = intern_add(&symbolizer->raw, name, length);
-	/* Until the reader has answered, and if it fails, the name is shown as it is. */
-	set_readable(symbolizer, raw, intern_clean(symbolizer, name, length));
-	if (!is_mangled(name))
-		return;
-	batch->raws =
-		memory_grow(batch->raws, &batch->capacity, batch->count + 1, sizeof(uint32_t));
-	batch->raws[batch->count++] = raw;
-}
-
 /* All names that address needs, the files of its lines too: they are text of the same kind. */
-static void collect_names(struct symbolizer_wait *wait, uint64_t address, struct batch *batch)
+static void collect_names(struct symbolizer_wait *wait, uint64_t address, struct name_batch *batch)
 {
 	struct symbolizer *symbolizer = wait->symbolizer;
 	const char *name = find_raw_name(symbolizer, address);
 	uint32_t levels = wait->want ? line_table_count(symbolizer->lines, address) : 0;
 
 	if (name)
-		collect_raw_name(symbolizer, name, batch);
+		name_table_collect(&symbolizer->names, name, batch);
 	for (uint32_t i = 0; i < levels; i++) {
 		struct line_frame frame = line_table_frame(symbolizer->lines, address, i);
 
-		collect_raw_name(symbolizer, frame.name, batch);
-		collect_raw_name(symbolizer, frame.file, batch);
+		name_table_collect(&symbolizer->names, frame.name, batch);
+		name_table_collect(&symbolizer->names, frame.file, batch);
 	}
-}
-
-/* The readable form of a name that was collected. */
-static const char *readable_name(const struct symbolizer *symbolizer, const char *name)
-{
-	uint32_t raw = intern_find(&symbolizer->raw, name, raw_length(name));
-	uint32_t readable = raw != HASHMAP_NONE ? find_readable(symbolizer, raw) : HASHMAP_NONE;
-
-	return readable != HASHMAP_NONE ? intern_text(&symbolizer->names, readable) : "";
 }
 
 /* ---- Demangling by the reader ---- */
 
-static int write_batch(const struct symbolizer *symbolizer, const struct batch *batch)
+static void free_demangling(struct demangling *demangling)
 {
-	int fd = memfd_create("flame-names", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	_cleanup_fclose_ FILE *file = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
-
-	if (!file) {
-		if (fd >= 0)
-			close(fd);
-		return -errno;
-	}
-	for (uint32_t i = 0; i < batch->count; i++)
-		fwrite(intern_text(&symbolizer->raw, batch->raws[i]), 1,
-		       symbolizer->raw.strings[batch->raws[i]].length + 1, file);
-	return fd;
-}
-
-/* Names come back in order, each zero-terminated; what is missing keeps its raw form. */
-static void take_names(struct symbolizer *symbolizer, const struct batch *batch, int fd)
-{
-	struct stat status;
-
-	if (fstat(fd, &status) || status.st_size <= 0 || status.st_size > MAX_DEMANGLED_BYTES)
-		return;
-	size_t size = (size_t)status.st_size;
-	/* A read, not a mapping: the reader could cut a file short that is not sealed. */
-	_cleanup_free_ char *text = memory_new(size + 1);
-	if (pread(fd, text, size, 0) != status.st_size)
-		return;
-	const char *at = text;
-	for (uint32_t i = 0; i < batch->count && at < text + size; i++) {
-		size_t length = strlen(at);
-
-		if (length > 0)
-			set_readable(symbolizer, batch->raws[i],
-				     intern_clean(symbolizer, at, length));
-		at += length + 1;
-	}
+	name_batch_fini(&demangling->batch);
+	free(demangling);
 }
 
 static void on_demangled(void *context, int error, int fd)
 {
-	struct batch *batch = context;
+	struct demangling *demangling = context;
+	struct symbolizer_wait *wait = demangling->wait;
 
 	if (error == 0) {
-		take_names(batch->symbolizer, batch, fd);
+		name_table_take(&demangling->symbolizer->names, &demangling->batch, fd);
 		close(fd);
 	} else if (error != -ECANCELED) {
 		log_warn_errno(error, "Names could not be demangled");
 	}
-	struct symbolizer_wait *wait = batch->wait;
-	free(batch->raws);
-	free(batch);
+	free_demangling(demangling);
 	if (error == -ECANCELED)
 		return;
 	wait->is_busy = 0;
@@ -291,21 +175,22 @@ static void on_demangled(void *context, int error, int fd)
 static int demangle(struct symbolizer_wait *wait)
 {
 	struct symbolizer *symbolizer = wait->symbolizer;
-	struct batch *batch = memory_new(sizeof(*batch));
+	struct demangling *demangling = memory_new(sizeof(*demangling));
+	struct name_batch *batch = &demangling->batch;
 
-	batch->wait = wait;
-	batch->symbolizer = symbolizer;
+	demangling->wait = wait;
+	demangling->symbolizer = symbolizer;
 	for (size_t i = 0; i < wait->count; i++)
 		collect_names(wait, wait->addresses[i], batch);
-	int fd = batch->count ? write_batch(symbolizer, batch) : -1;
+	int fd = batch->count ? name_table_write(&symbolizer->names, batch) : -1;
 	if (fd < 0) {
-		free(batch->raws);
-		free(batch);
+		free_demangling(demangling);
 		return 0;
 	}
 	wait->is_busy = 1;
 	symbolizer->batches++;
-	reader_client_send(symbolizer->reader, READER_DEMANGLE, 0, &fd, 1, on_demangled, batch);
+	reader_client_send(symbolizer->reader, READER_DEMANGLE, 0, &fd, 1, on_demangled,
+			   demangling);
 	return 1;
 }
 
@@ -568,7 +453,7 @@ static void name_in_module(const struct symbolizer *symbolizer, uint64_t address
 				     ? FRAME_USER
 				     : FRAME_LIBRARY;
 	const char *raw_name = find_raw_name(symbolizer, address);
-	name->name = raw_name ? readable_name(symbolizer, raw_name) : "";
+	name->name = raw_name ? name_table_find(&symbolizer->names, raw_name) : "";
 	if (*name->name)
 		return;
 	if (module->is_jit)
@@ -617,13 +502,13 @@ void symbolizer_name(const struct symbolizer *symbolizer, uint64_t address, uint
 		return;
 	struct line_frame frame = line_table_frame(symbolizer->lines, address, levels - 1 - level);
 	if (want & SYMBOLIZER_LINES) {
-		name->file = readable_name(symbolizer, frame.file);
+		name->file = name_table_find(&symbolizer->names, frame.file);
 		name->line = frame.line;
 	}
 	/* The function that is there keeps the name of its symbol, as without lines. */
 	if (level == 0 && name->kind != FRAME_UNKNOWN)
 		return;
-	const char *function = readable_name(symbolizer, frame.name);
+	const char *function = name_table_find(&symbolizer->names, frame.name);
 	if (!*function)
 		return;
 	name->name = function;
