@@ -73,7 +73,7 @@ int embedded_write(const struct profile *profile, const char *id, FILE *file)
 	packer->file = file;
 	packer->stream.next_out = packer->piece;
 	packer->stream.avail_out = PIECE_BYTES;
-	int level = profile->node_count > MANY_NODES ? Z_BEST_SPEED : Z_DEFAULT_COMPRESSION;
+	int level = profile->node_count > MANY_NODES ? Z_BEST_SPEED : Z_BEST_COMPRESSION;
 	if (deflateInit(&packer->stream, level) != Z_OK)
 		return -ENOMEM;
 	fprintf(file, "<metadata id=\"%s\">", id);
