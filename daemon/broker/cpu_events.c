@@ -17,7 +17,8 @@ struct reading {
 
 struct cpu_event {
 	int fd;              /* -1: none, the CPU is offline */
-	uint64_t enabled_ns; /* when it was looked at last */
+	uint64_t looked_ns;  /* when it was looked at last, monotonic */
+	uint64_t enabled_ns; /* how long it had run then */
 };
 
 struct cpu_events {
@@ -89,15 +90,20 @@ int cpu_events_are_cycles(const struct cpu_events *events)
 	return events->is_cycles;
 }
 
-/* An event whose CPU went away stays open, but its time stands still, also when the CPU is back. */
+/*
+ * An event whose CPU went away stays open, but its time stands still, also when the CPU is back: it
+ * should have run since it was looked at, or for most of that time.
+ */
 static int event_is_alive(struct cpu_event *event)
 {
+	uint64_t now_ns = clock_read_ns(CLOCK_MONOTONIC);
 	struct reading reading;
 
 	if (event->fd < 0 || read(event->fd, &reading, sizeof(reading)) != sizeof(reading) ||
-	    reading.enabled_ns == event->enabled_ns)
+	    (reading.enabled_ns - event->enabled_ns) * 2 < now_ns - event->looked_ns)
 		return 0;
 	event->enabled_ns = reading.enabled_ns;
+	event->looked_ns = now_ns;
 	return 1;
 }
 
@@ -112,6 +118,7 @@ static int event_start(const struct cpu_events *events, struct cpu_event *event,
 		return -errno;
 	event->fd = steal_fd(&fd);
 	event->enabled_ns = 0;
+	event->looked_ns = clock_read_ns(CLOCK_MONOTONIC);
 	return 0;
 }
 

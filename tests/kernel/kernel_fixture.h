@@ -13,7 +13,7 @@
 #include "daemon/broker/broker_message.h"
 #include "daemon/options.h"
 
-#define PATIENCE_S  20 /* that something may take on a busy machine before it counts as never */
+#define PATIENCE_S  60 /* that something may take on a busy machine before it counts as never */
 #define MAX_RECORDS 200000
 
 struct ring_buffer;

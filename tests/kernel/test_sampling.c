@@ -2,6 +2,7 @@
 /* The kernel programs and the broker on the real kernel, without the core. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -292,6 +293,56 @@ static void test_the_reader_has_no_rights_and_is_replaced(void **state)
 	close(second);
 }
 
+static void set_online(int is_online)
+{
+	FILE *file = fopen("/sys/devices/system/cpu/cpu1/online", "we");
+
+	if (!file || fputs(is_online ? "1" : "0", file) < 0 || fclose(file))
+		fail_msg("CPU 1 cannot be switched");
+}
+
+static size_t count_on_cpu(uint16_t cpu, uint64_t since_ns)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fixture->record_count; i++) {
+		const struct record_sample *sample = (const void *)fixture->records[i];
+
+		count += sample->header.type == RECORD_SAMPLE && sample->cpu == cpu &&
+			 sample->time_ns > since_ns;
+	}
+	return count;
+}
+
+/* Switches a CPU of the machine off and on: only when it is asked for. */
+static void test_a_cpu_that_was_away_is_sampled_again(void **state)
+{
+	pid_t pids[] = {start_child(burn_shares), start_child(burn_shares)};
+	uint64_t back_ns;
+
+	(void)state;
+	if (!getenv("FLAME_SWITCH_CPUS"))
+		skip();
+	kernel_fixture_profile(fixture, pids[0], 0);
+	kernel_fixture_profile(fixture, pids[1], 0);
+	kernel_fixture_set_rate(fixture, RATE_HZ);
+	wait_until(fixture, count_on_cpu(1, 0) >= 10);
+	set_online(0);
+	kernel_fixture_set_rate(fixture, RATE_HZ);
+	set_online(1);
+	back_ns = clock_boot_ns();
+	kernel_fixture_set_rate(fixture, RATE_HZ);
+	wait_until(fixture, count_on_cpu(1, back_ns) >= 10);
+
+	/* Away and back between two looks: the event is there, but nothing comes from it. */
+	set_online(0);
+	usleep(500000);
+	set_online(1);
+	back_ns = clock_boot_ns();
+	kernel_fixture_set_rate(fixture, RATE_HZ);
+	wait_until(fixture, count_on_cpu(1, back_ns) >= 10);
+}
+
 static int start(void **state)
 {
 	static const struct options options;
@@ -317,6 +368,7 @@ int main(void)
 		behaviour(test_children_are_followed_through_fork_exec_and_exit),
 		behaviour(test_children_are_not_followed_unless_told),
 		behaviour(test_a_rate_of_zero_takes_no_samples),
+		behaviour(test_a_cpu_that_was_away_is_sampled_again),
 		behaviour(test_the_reader_has_no_rights_and_is_replaced),
 		behaviour(test_every_sample_taken_is_received_or_counted_as_lost),
 	};
