@@ -88,7 +88,8 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 			sample->kernel_count = (__u16)(size / sizeof(__u64));
 	}
 	unwind_sample(SCRATCH_SAMPLE, scratch, task);
-	if (sample->walk_end == WALK_NO_TABLE)
+	/* A stack that was kept earlier cannot be gone on with: its memory is another's, or gone. */
+	if (sample->walk_end == WALK_NO_TABLE && !(sample->flags & SAMPLE_USER_SAVED))
 		stack_copy_send(SCRATCH_SAMPLE);
 	sample->cost_ns = (__u32)(bpf_ktime_get_ns() - began_ns);
 	sample_send(scratch);
