@@ -63,10 +63,10 @@ static void add_origin(struct line *line, const struct profile *profile)
 	const char *host = profile_text(profile, profile->host);
 	const char *source = profile_text(profile, profile->source);
 
-	if (*target)
-		add_part(line, "%s", target);
-	if (*host)
-		add_part(line, *target ? "on %s" : "%s", host);
+	if (*target && *host)
+		add_part(line, "%s on %s", target, host);
+	else if (*target || *host)
+		add_part(line, "%s%s", target, host);
 	add_window(line, profile);
 	if (*source && profile->rate_hz > 0)
 		add_part(line, "%s at %.4g Hz", source, profile->rate_hz);
@@ -117,7 +117,7 @@ static void add_quality(struct line *line, const struct profile *profile)
 	add_part(line, "%.1f %% of stacks whole", footer_whole_percent(profile));
 }
 
-char *footer_text(const struct profile *profile)
+char *footer_text(const struct profile *profile, const struct profile *base)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -131,6 +131,12 @@ char *footer_text(const struct profile *profile)
 		add_part(&line, "cost %.2g %% of its CPU time", profile->cost_percent);
 	if (*profile_text(profile, profile->version))
 		add_part(&line, "flamed %s", profile_text(profile, profile->version));
+	if (base && (base->covered.to_ns || base->taken > 0)) {
+		fputs("; before: ", line.file);
+		line.is_started = 0;
+		add_window(&line, base);
+		add_quality(&line, base);
+	}
 	fclose(line.file);
 	return text;
 }

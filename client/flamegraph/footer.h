@@ -7,8 +7,11 @@
 
 struct profile;
 
-/* "redis (1234) on host · 13:02:01 to 13:02:31 (30 s) · …", "" where nothing is known. Owned. */
-char *footer_text(const struct profile *profile);
+/*
+ * "1234 on host · 13:02:01 to 13:02:31 (30 s) · …", and of base, if there is one, window and
+ * quality; "" where nothing is known. Owned (free).
+ */
+char *footer_text(const struct profile *profile, const struct profile *base);
 
 /* Share of the samples in stacks that were walked to their root, in percent. */
 double footer_whole_percent(const struct profile *profile);

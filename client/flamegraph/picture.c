@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/flamegraph/palette_map.h"
+#include "common/clock.h"
 #include "common/utf8.h"
 
 /* Room around the frames, in font sizes and px, as flamegraph.pl leaves it. */
@@ -204,6 +205,8 @@ int picture_init(struct picture *picture, struct stack_list *list,
 		error = name_attributes_read(&picture->attributes, options->name_attributes);
 	if (error)
 		return error;
+	if (options->random)
+		srand48((long)clock_wall_ns());
 	if (options->reverse)
 		stack_list_reverse(list);
 	if (strcmp(options->colors, "chain") == 0)

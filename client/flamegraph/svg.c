@@ -125,7 +125,8 @@ static void write_head(const struct picture *picture, const struct svg_content *
 {
 	const struct flamegraph_options *options = picture->options;
 	double height = picture->height + extra_height(content);
-	_cleanup_free_ char *footer = content->profile ? footer_text(content->profile) : NULL;
+	_cleanup_free_ char *footer =
+		content->profile ? footer_text(content->profile, content->base) : NULL;
 
 	fprintf(file, "<?xml version=\"1.0\" encoding=\"%s\" standalone=\"no\"?>\n",
 		options->encoding ? options->encoding : "UTF-8");
@@ -413,7 +414,7 @@ static void write_legend_entry(const char *style, const char *label, double *x, 
 	fprintf(file, "<rect %s x=\"%g\" y=\"%g\" width=\"10\" height=\"10\" rx=\"2\"/>", style, *x,
 		y - 9);
 	fprintf(file, "<text x=\"%g\" y=\"%g\">%s</text>\n", *x + 14, y, label);
-	*x += 14 + 7.0 * (double)strlen(label) + 16;
+	*x += 14 + 6.0 * (double)strlen(label) + 18;
 }
 
 static void write_legend(const struct picture *picture, double y, FILE *file)
@@ -455,7 +456,8 @@ static void write_legend(const struct picture *picture, double y, FILE *file)
 static void write_foot(const struct picture *picture, const struct svg_content *content, FILE *file)
 {
 	double y = picture->height + LINE_PIXELS - 6;
-	_cleanup_free_ char *footer = content->profile ? footer_text(content->profile) : NULL;
+	_cleanup_free_ char *footer =
+		content->profile ? footer_text(content->profile, content->base) : NULL;
 
 	write_legend(picture, y, file);
 	fprintf(file, "<text id=\"footer\" class=\"note\" x=\"%g\" y=\"%g\">", picture->side,

@@ -28,6 +28,8 @@ def squeeze(line):
 
 
 def quote(line):
+    # Plain ASCII survives every --encoding.
+    line = "".join(c if ord(c) < 128 else f"\\u{ord(c):04x}" for c in line)
     return '"' + line.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?") + '\\n"'
 
 
