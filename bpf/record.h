@@ -9,9 +9,7 @@
 #ifndef FLAME_BPF_RECORD_H
 #define FLAME_BPF_RECORD_H
 
-#ifndef __bpf__
 #include <linux/types.h>
-#endif
 
 #define RECORD_USER_FRAMES   128 /* most user frames of a sample */
 #define RECORD_KERNEL_FRAMES 127 /* what bpf_get_stack() gives by default */

@@ -8,6 +8,7 @@
 #ifndef FLAME_BPF_SCRATCH_BPF_H
 #define FLAME_BPF_SCRATCH_BPF_H
 
+#include "bpf/heap_record.h"
 #include "bpf/maps.bpf.h"
 #include "bpf/unwind_step.h"
 
@@ -24,6 +25,8 @@ enum scratch_slot {
 	SCRATCH_SWITCH,
 	SCRATCH_LOOK,
 	SCRATCH_FAULT,
+	SCRATCH_HEAP,
+	SCRATCH_HEAP_SECOND, /* of a program that was preempted */
 	SCRATCH_COUNT
 };
 
@@ -37,6 +40,7 @@ struct path_walk {
 };
 
 struct scratch {
+	struct record_heap heap; /* directly before its sample */
 	struct record_sample sample;
 	__u64 frames[SCRATCH_FRAMES]; /* of the sample, directly behind it */
 

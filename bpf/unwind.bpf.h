@@ -188,15 +188,9 @@ static __always_inline void unwind_start(struct scratch *scratch)
 	scratch->depth = 0;
 }
 
-/*
- * Walk the user stack of the current task into the frames behind the kernel frames of the sample,
- * whose user_count is set. Returns enum walk_end.
- */
-static __always_inline int unwind_user(__u32 slot, struct scratch *scratch,
-				       struct task_struct *task)
+/* Read the registers of user mode and get ready to walk; 0, or how the walk ends at once. */
+static __always_inline int unwind_prepare(struct scratch *scratch, struct task_struct *task)
 {
-	int end;
-
 	scratch->sample.user_count = 0;
 	scratch->mm = (__u64)task->mm;
 	if (!scratch->mm)
@@ -206,12 +200,44 @@ static __always_inline int unwind_user(__u32 slot, struct scratch *scratch,
 	if (bpf_probe_read_kernel(scratch->saved, sizeof(scratch->saved),
 				  (const void *)bpf_task_pt_regs(task)))
 		return WALK_UNREADABLE;
+	return scratch->saved[SAVED_CS] == CS_32_BIT ? WALK_UNSUPPORTED : 0;
+}
+
+/* Walk from the registers that were read. Returns enum walk_end. */
+static __always_inline int unwind_run(__u32 slot, struct scratch *scratch)
+{
+	int end;
+
 	unwind_start(scratch);
-	if (scratch->saved[SAVED_CS] == CS_32_BIT)
-		return WALK_UNSUPPORTED;
 	end = unwind_walk(slot);
 	scratch->sample.user_count = (__u16)scratch->depth;
 	return end;
+}
+
+/*
+ * Walk the user stack of the current task into the frames behind the kernel frames of the sample,
+ * whose user_count is set. Returns enum walk_end.
+ */
+static __always_inline int unwind_user(__u32 slot, struct scratch *scratch,
+				       struct task_struct *task)
+{
+	int end = unwind_prepare(scratch, task);
+
+	return end ? end : unwind_run(slot, scratch);
+}
+
+/* The same as if the function that was just entered had returned already: its caller is the leaf. */
+static __always_inline int unwind_caller(__u32 slot, struct scratch *scratch,
+					 struct task_struct *task)
+{
+	int end = unwind_prepare(scratch, task);
+
+	if (end)
+		return end;
+	if (unwind_read(scratch, scratch->saved[SAVED_RSP], &scratch->saved[SAVED_RIP], 1))
+		return WALK_UNREADABLE;
+	scratch->saved[SAVED_RSP] += UNWIND_WORD;
+	return unwind_run(slot, scratch);
 }
 
 /*

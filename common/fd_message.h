@@ -11,7 +11,7 @@
 
 #include "common/memory.h"
 
-#define FD_MESSAGE_MAX_FDS 16
+#define FD_MESSAGE_MAX_FDS 32
 
 /* Send length bytes and fd_count descriptors (which stay the caller's). Errors: as sendmsg(2). */
 must_check int fd_message_send(int socket, const void *data, size_t length, const int *fds,

@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 #include <systemd/sd-daemon.h>
 
+#include "bpf/heap_record.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fd_message.h"
@@ -23,6 +24,7 @@
 #include "daemon/broker/mapping_test.h"
 #include "daemon/broker/opener.h"
 #include "daemon/broker/privileges.h"
+#include "daemon/broker/prober.h"
 #include "daemon/broker/programs.h"
 #include "daemon/broker/spawner.h"
 #include "daemon/options.h"
@@ -124,6 +126,29 @@ static int on_open_module(struct broker *broker, const struct broker_request *re
 	return hand_out(opener_run(handles_open_module, request, handed->fds), handed);
 }
 
+static int on_open_mapped(struct broker *broker, const struct broker_request *request,
+			  struct handed *handed)
+{
+	(void)broker;
+	return hand_out(opener_run(handles_open_mapped, request, handed->fds), handed);
+}
+
+/* Probers that end are not waited for. */
+static int on_start_prober(struct broker *broker, const struct broker_request *request,
+			   struct handed *handed)
+{
+	struct prober_setup setup = {
+		.pid = (pid_t)request->pid,
+		.request = request,
+		.slot = (uint32_t)request->value,
+	};
+
+	if (request->value >= HEAP_MAX_SLOTS || !request->start_time_ns)
+		return -EINVAL;
+	programs_get_heap(broker->programs, &setup);
+	return hand_out(prober_start(&setup, handed->fds), handed);
+}
+
 static int on_open_in_root(struct broker *broker, const struct broker_request *request,
 			   struct handed *handed)
 {
@@ -153,11 +178,13 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 	[BROKER_SET_RATE] = on_set_rate,
 	[BROKER_SET_HOOKS] = on_set_hooks,
 	[BROKER_OPEN_MODULE] = on_open_module,
+	[BROKER_OPEN_MAPPED] = on_open_mapped,
 	[BROKER_OPEN_IN_ROOT] = on_open_in_root,
 	[BROKER_OPEN_PROC] = on_open_proc,
 	[BROKER_OPEN_KALLSYMS] = on_open_kallsyms,
 	[BROKER_ANNOUNCE] = on_announce,
 	[BROKER_ADD_SHARDS] = on_add_shards,
+	[BROKER_START_PROBER] = on_start_prober,
 	[BROKER_START_READER] = on_start_reader,
 	[BROKER_START_FETCHER] = on_start_fetcher,
 };

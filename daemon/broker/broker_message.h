@@ -19,11 +19,13 @@ enum broker_request_type {
 	BROKER_READY,    /* tell systemd that the socket accepts */
 	BROKER_SET_RATE, /* value: events per second on each CPU, 0: none; re-reads online CPUs */
 	BROKER_OPEN_MODULE,  /* everything that struct record_module tells -> the mapped file */
+	BROKER_OPEN_MAPPED,  /* pid, start_time_ns, start, end -> the file that is mapped there */
 	BROKER_OPEN_IN_ROOT, /* pid, start_time_ns, path -> regular file under that process's root */
 	BROKER_OPEN_PROC, /* pid, start_time_ns (0: do not compare), value: enum broker_proc_file */
 	BROKER_OPEN_KALLSYMS,
 	BROKER_ANNOUNCE,      /* pid: send a RECORD_MODULE for each file that it runs code of */
 	BROKER_ADD_SHARDS,    /* value: how many more maps for unwind rows -> their descriptors */
+	BROKER_START_PROBER,  /* pid, start_time_ns, value: slot -> socket: prober_message.h */
 	BROKER_START_READER,  /* -> one end of a socket pair to a new elf reader */
 	BROKER_START_FETCHER, /* -> the same to a new fetcher; -EOPNOTSUPP: nothing is fetched */
 	BROKER_SET_HOOKS,     /* value: bit for each enum broker_hook that is to be attached */
@@ -82,7 +84,10 @@ enum broker_hello_fd {
 	BROKER_FD_UNWIND_SLICES,
 	BROKER_FD_MAPPING_TABLES, /* LRU hash pid -> struct mapping_table */
 	BROKER_FD_SUMS,           /* hash id of a stack -> struct sum */
-	BROKER_FD_LOOK, /* link of the iterator: each file of it is a look at all threads */
+	BROKER_FD_LOOK,         /* link of the iterator: each file of it is a look at all threads */
+	BROKER_FD_HEAP_RECORDS, /* for the heap: see bpf/heap_record.h */
+	BROKER_FD_HEAP_SLOTS,   /* memory-mapped */
+	BROKER_FD_HEAP_USAGE,
 	BROKER_FD_COUNT
 };
 

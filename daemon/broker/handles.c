@@ -124,7 +124,7 @@ static int check_identity(int fd, const struct broker_request *request, int comp
 		       : -ESTALE;
 }
 
-static int open_mapped(const struct broker_request *request, int *fd)
+int handles_open_mapped(const struct broker_request *request, int *fd)
 {
 	char name[64];
 	_cleanup_close_ int folder = -1;
@@ -160,7 +160,7 @@ int handles_open_module(const struct broker_request *request, int *fd)
 	static const struct {
 		int (*open)(const struct broker_request *, int *);
 		int compare_inode;
-	} ways[] = {{open_mapped, 0}, {open_by_path, 1}};
+	} ways[] = {{handles_open_mapped, 0}, {open_by_path, 1}};
 	int error = -ENOENT;
 
 	if (request->filesystem == FUSE_SUPER_MAGIC)
@@ -222,4 +222,11 @@ int handles_open_kallsyms(const struct broker_request *request, int *fd)
 	(void)request;
 	*fd = open("/proc/kallsyms", READ_FLAGS);
 	return *fd < 0 ? -errno : 0;
+}
+
+int handles_check_process(const struct broker_request *request)
+{
+	_cleanup_close_ int folder = -1;
+
+	return open_process(request, &folder);
 }

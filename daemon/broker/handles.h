@@ -17,8 +17,12 @@ struct broker_request;
  * file on a file system that cannot keep the broker waiting; as open(2).
  */
 must_check int handles_open_module(const struct broker_request *request, int *fd);
+must_check int handles_open_mapped(const struct broker_request *request, int *fd);
 must_check int handles_open_in_root(const struct broker_request *request, int *fd);
 must_check int handles_open_proc(const struct broker_request *request, int *fd);
 must_check int handles_open_kallsyms(const struct broker_request *request, int *fd);
+
+/* Whether the process is the one that is meant, 0 or -ESRCH. */
+must_check int handles_check_process(const struct broker_request *request);
 
 #endif

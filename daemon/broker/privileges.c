@@ -135,3 +135,16 @@ int privileges_keep_broker(const struct privileges_user *user)
 		return -errno;
 	return 0;
 }
+
+int privileges_keep_prober(const char *name)
+{
+	static const cap_value_t values[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE};
+	pid_t parent = getppid();
+	int error = set_capabilities(values, ARRAY_SIZE(values));
+
+	if (error)
+		return error;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NAME, name))
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}

@@ -28,4 +28,10 @@ must_check int privileges_drop_all(const struct privileges_user *user, const cha
 /* Become user and keep what the broker needs. */
 must_check int privileges_keep_broker(const struct privileges_user *user);
 
+/*
+ * In a prober, forked by the broker: keep what probes need alone; name is shown by ps(1); dies with
+ * the broker.
+ */
+must_check int privileges_keep_prober(const char *name);
+
 #endif

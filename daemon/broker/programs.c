@@ -12,6 +12,8 @@
 #include "bpf/unwind_table.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
+#include "daemon/broker/prober.h"
+#include "daemon/broker/uprobe_link.h"
 
 /* Generated, and not by our rules. */
 #pragma GCC diagnostic push
@@ -28,6 +30,7 @@ struct programs {
 	struct bpf_link *hooks[BROKER_HOOK_COUNT][HOOK_PROGRAMS]; /* NULL: not attached */
 	struct bpf_link *look;
 	struct flame_bpf *skeleton;
+	int is_multi; /* uprobe_link_is_multi() */
 	uint32_t shard_count;
 };
 
@@ -146,6 +149,21 @@ static void keep_apart(struct programs *programs)
 	bpf_program__set_autoattach(programs->skeleton->progs.on_look, false);
 }
 
+/* Probes are attached many at once where the kernel can; programs are loaded for one or the other. */
+static int prepare_heap(struct programs *programs)
+{
+	struct bpf_program *const heap[] = {
+		programs->skeleton->progs.on_heap_enter, programs->skeleton->progs.on_heap_return,
+		programs->skeleton->progs.on_heap_free, programs->skeleton->progs.on_heap_window};
+	int error = 0;
+
+	programs->is_multi = uprobe_link_is_multi();
+	for (size_t i = 0; programs->is_multi && !error && i < ARRAY_SIZE(heap); i++)
+		error = bpf_program__set_expected_attach_type(
+			heap[i], (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+	return error;
+}
+
 int programs_open(int cpu_count, int mapping_in_tables, struct programs **result)
 {
 	_cleanup_(programs_closep) struct programs *programs = memory_new(sizeof(*programs));
@@ -157,6 +175,8 @@ int programs_open(int cpu_count, int mapping_in_tables, struct programs **result
 		return -errno;
 	error = configure(programs->skeleton, cpu_count, mapping_in_tables);
 	keep_apart(programs);
+	if (!error)
+		error = prepare_heap(programs);
 	if (!error)
 		error = flame_bpf__load(programs->skeleton);
 	if (!error)
@@ -192,6 +212,9 @@ void programs_get_fds(const struct programs *programs, int *fds)
 		[BROKER_FD_NAMES] = skeleton->maps.names,
 		[BROKER_FD_CGROUPS] = skeleton->maps.cgroups,
 		[BROKER_FD_MODULES] = skeleton->maps.modules,
+		[BROKER_FD_HEAP_RECORDS] = skeleton->maps.heap_records,
+		[BROKER_FD_HEAP_SLOTS] = skeleton->maps.heap_slots,
+		[BROKER_FD_HEAP_USAGE] = skeleton->maps.heap_usage,
 		[BROKER_FD_UNWIND_RULES] = skeleton->maps.unwind_rules,
 		[BROKER_FD_UNWIND_MODULES] = skeleton->maps.unwind_modules,
 		[BROKER_FD_UNWIND_SLICES] = skeleton->maps.unwind_slices,
@@ -207,6 +230,18 @@ void programs_get_fds(const struct programs *programs, int *fds)
 int programs_get_cpu_fd(const struct programs *programs)
 {
 	return bpf_program__fd(programs->skeleton->progs.on_cpu_event);
+}
+
+void programs_get_heap(const struct programs *programs, struct prober_setup *setup)
+{
+	const struct flame_bpf *skeleton = programs->skeleton;
+
+	setup->is_multi = programs->is_multi;
+	setup->slots_map = bpf_map__fd(skeleton->maps.heap_slots);
+	setup->programs[HEAP_PROGRAM_ENTER] = bpf_program__fd(skeleton->progs.on_heap_enter);
+	setup->programs[HEAP_PROGRAM_RETURN] = bpf_program__fd(skeleton->progs.on_heap_return);
+	setup->programs[HEAP_PROGRAM_FREE] = bpf_program__fd(skeleton->progs.on_heap_free);
+	setup->programs[HEAP_PROGRAM_WINDOW] = bpf_program__fd(skeleton->progs.on_heap_window);
 }
 
 int programs_add_shards(struct programs *programs, uint32_t count, int *fds)

@@ -54,6 +54,11 @@ must_check int programs_find_mapping(const struct programs *programs, uint64_t a
 /* Attach the hooks whose bit (1 << enum broker_hook) is set, detach the others. Errors: as bpf(2). */
 must_check int programs_set_hooks(struct programs *programs, uint64_t hooks);
 
+struct prober_setup;
+
+/* Fill in everything that a prober needs to know of the programs. Borrowed. */
+void programs_get_heap(const struct programs *programs, struct prober_setup *setup);
+
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);
 

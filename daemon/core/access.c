@@ -250,6 +250,16 @@ enum access_rule access_judge_process(const struct access_peer *peer,
 	return ACCESS_ALLOWED;
 }
 
+void access_process_owner(const struct access_process *process, uint32_t *uid, uint32_t *gid)
+{
+	const struct access_peer owner = {
+		.uid = process->uids[0], .gid = process->gids[0], .level = ACCESS_LEVEL_OWN};
+	int is_owned = access_judge_process(&owner, process) == ACCESS_ALLOWED;
+
+	*uid = is_owned ? owner.uid : UINT32_MAX;
+	*gid = is_owned ? owner.gid : UINT32_MAX;
+}
+
 static enum access_rule judge(const struct access_peer *peer, int passes, enum access_rule rule)
 {
 	return peer->level == ACCESS_LEVEL_ALL || passes ? ACCESS_ALLOWED : rule;

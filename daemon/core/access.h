@@ -80,7 +80,13 @@ must_check int access_process_read(pid_t pid, struct access_process *process);
 enum access_rule access_judge_process(const struct access_peer *peer,
 				      const struct access_process *process);
 
-/* The same for a target that owner attached. */
+/*
+ * The one user that may profile the process without being privileged; both are UINT32_MAX when there
+ * is none.
+ */
+void access_process_owner(const struct access_process *process, uint32_t *uid, uint32_t *gid);
+
+/* Whether the peer may do so with a target that owner attached. */
 enum access_rule access_judge_target(const struct access_peer *peer, uid_t owner);
 
 /* The same for samples of a process that belonged to owner (UINT32_MAX: privileged) when taken. */

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "daemon/core/access.h"
 #include "daemon/core/handlers.h"
+#include "daemon/core/heap_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/process_info.h"
 #include "daemon/core/request.h"
@@ -19,6 +20,8 @@ struct pending_attach {
 	struct sources *sources;
 	uint32_t number;
 	int is_new;
+	int waits_for_heap;
+	int waits_for_rate;
 };
 
 static void on_attach_cancelled(struct request *request, void *state)
@@ -29,14 +32,15 @@ static void on_attach_cancelled(struct request *request, void *state)
 	attach->request = NULL;
 }
 
-static void on_attached(void *context)
+static void answer_attach(struct pending_attach *attach)
 {
-	struct pending_attach *attach = context;
 	struct sources *sources = attach->sources;
 	const struct target *target =
 		target_table_by_number(sources->question.targets, attach->number);
 	struct request *request = attach->request;
 
+	if (attach->waits_for_heap || attach->waits_for_rate)
+		return;
 	if (request && target) {
 		json_t *warnings = json_array();
 
@@ -55,13 +59,67 @@ static void on_attached(void *context)
 	free(attach);
 }
 
+static void on_attached(void *context)
+{
+	struct pending_attach *attach = context;
+
+	attach->waits_for_rate = 0;
+	answer_attach(attach);
+}
+
+/* A target that cannot be watched as asked is not attached at all. */
+static void refuse_heap(struct pending_attach *attach, int error)
+{
+	struct target_table *targets = attach->sources->question.targets;
+	struct target *target = target_table_by_number(targets, attach->number);
+	struct request *request = attach->request;
+
+	if (request && target && error == -ENOENT)
+		request_error(request, ERROR_FAILED,
+			      "no allocator was found in process %u: nothing that it maps defines "
+			      "malloc and free by name (a static program without symbols?); the "
+			      "event fault shows where its memory grows",
+			      target->pid);
+	else if (request && target && error != -ESRCH)
+		request_error(request, ERROR_FAILED,
+			      "the allocator of process %u cannot be probed: %s", target->pid,
+			      strerror(-error));
+	else if (request)
+		request_error(request, ERROR_NO_SUCH_PROCESS, "the process exited meanwhile");
+	attach->request = NULL;
+	if (!target)
+		return;
+	if (attach->is_new)
+		target_table_detach(targets, target);
+	else
+		target->events &= ~(1U << EVENT_HEAP);
+}
+
+static void on_heap_watched(void *context, int error)
+{
+	struct pending_attach *attach = context;
+
+	attach->waits_for_heap = 0;
+	if (error)
+		refuse_heap(attach, error);
+	answer_attach(attach);
+}
+
 static void answer_when_applied(struct request *request, struct sources *sources,
-				const struct target *target, int is_new)
+				const struct target *target, int is_new,
+				const struct heap_subject *heap)
 {
 	struct pending_attach *attach = memory_new(sizeof(*attach));
 
-	*attach = (struct pending_attach){request, sources, target->number, is_new};
+	*attach =
+		(struct pending_attach){request, sources, target->number, is_new, heap != NULL, 1};
 	request_wait(request, on_attach_cancelled, attach);
+	if (heap) {
+		int error = heap_table_add(sources->heaps, heap, on_heap_watched, attach);
+
+		if (error)
+			on_heap_watched(attach, error);
+	}
 	target_table_when_applied(sources->question.targets, on_attached, attach);
 }
 
@@ -138,7 +196,9 @@ static int read_selector(struct request *request, struct target_selector *select
 	return 0;
 }
 
-static int read_events(struct request *request, uint32_t *events)
+/* The events as bits, enum record_event. */
+static int read_events(struct request *request, const struct target_selector *selector,
+		       uint32_t *events)
 {
 	uint32_t event;
 
@@ -146,12 +206,17 @@ static int read_events(struct request *request, uint32_t *events)
 	for (size_t i = 0; i < request_count(request, "events"); i++) {
 		const char *name = request_item(request, "events", i);
 
-		if (target_event_parse(name, &event) || event == 1 << EVENT_HEAP) {
+		if (target_event_parse(name, &event)) {
 			request_error(request, ERROR_BAD_PARAMETER,
 				      "this flamed does not measure %s", name);
 			return -EINVAL;
 		}
 		*events |= event;
+	}
+	if (*events >> EVENT_HEAP & 1 && selector->kind != TARGET_PID) {
+		request_error(request, ERROR_BAD_PARAMETER,
+			      "the heap is watched process by process: name a pid");
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -192,7 +257,8 @@ void handle_attach(struct request *request, void *context)
 	struct target *target;
 	int is_new;
 
-	if (read_selector(request, &wanted.selector) || read_events(request, &wanted.events))
+	if (read_selector(request, &wanted.selector) ||
+	    read_events(request, &wanted.selector, &wanted.events))
 		return;
 	if (wanted.selector.kind == TARGET_PID) {
 		if (check_process(request, sources, wanted.selector.pid, &info))
@@ -217,5 +283,12 @@ void handle_attach(struct request *request, void *context)
 	}
 	if (is_new)
 		target->lost_before = pipeline_lost(sources->pipeline);
-	answer_when_applied(request, sources, target, is_new);
+	struct heap_subject heap = {
+		.target = target->number,
+		.pid = target->pid,
+		.start_time_ns = target->start_time_ns,
+		.budget_percent = target->budget_percent,
+	};
+	answer_when_applied(request, sources, target, is_new,
+			    wanted.events & 1U << EVENT_HEAP ? &heap : NULL);
 }

@@ -16,6 +16,7 @@
 #include "daemon/core/cgroup_table.h"
 #include "daemon/core/control_socket.h"
 #include "daemon/core/fetch_client.h"
+#include "daemon/core/heap_table.h"
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/mapping_tables.h"
 #include "daemon/core/module_table.h"
@@ -42,6 +43,7 @@ struct core {
 	struct fetch_client *fetch;
 	struct sampler *sampler;
 	int sampler_fds[BROKER_FD_COUNT]; /* the sampler's */
+	uint32_t cpu_count;               /* possible CPUs */
 	struct stack_table *stacks;
 	struct process_table *processes;
 	struct cgroup_table *cgroups;
@@ -54,6 +56,8 @@ struct core {
 	struct watch *watch;
 	struct target_table *targets;
 	struct sum_table *sums;
+	struct heap_sources heap_sources;
+	struct heap_table *heaps;
 	struct pipeline pipeline;
 	struct self_usage usage;
 	struct requests *requests;
@@ -90,6 +94,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	bucket_ring_evict(core->history, now_ns);
 	unwind_tables_tick(core->unwind_tables, now_ns);
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
+	heap_table_tick(core->heaps, now_ns);
 	target_table_govern(core->targets, pipeline_ns_per_sample(&core->pipeline));
 	if (core->tick_count++ % SELF_USAGE_PERIOD_SEC == 0)
 		self_usage_look(&core->usage);
@@ -133,6 +138,7 @@ static int start_sampler(struct core *core, int broker_fd, struct broker_hello *
 
 	if (error)
 		return error;
+	core->cpu_count = hello->cpu_count;
 	return sampler_open(core->base, core->sampler_fds, hello->cpu_count, &receiver,
 			    &core->sampler);
 }
@@ -170,6 +176,17 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 				on_look, core);
 	core->targets = target_table_new(core->sampler, core->broker, core->cgroups, core->watch);
 	core->sums = sum_table_new(core->history, core->processes, core->stacks);
+	error = heap_maps_open(&core->heap_sources.maps, core->sampler_fds, core->cpu_count);
+	if (error)
+		return error;
+	core->heap_sources.base = core->base;
+	core->heap_sources.broker = core->broker;
+	core->heap_sources.reader = core->reader;
+	core->heap_sources.history = core->history;
+	core->heap_sources.stacks = core->stacks;
+	core->heap_sources.processes = core->processes;
+	core->heaps = heap_table_new(&core->heap_sources, core->targets, core->cgroups);
+	core->pipeline.heaps = core->heaps;
 	core->pipeline.sampler = core->sampler;
 	core->pipeline.stacks = core->stacks;
 	core->pipeline.processes = core->processes;
@@ -202,6 +219,7 @@ static void serve(struct core *core, int listen_fd, const struct broker_hello *h
 			     .symbolizer = core->symbolizer},
 		.watch = core->watch,
 		.pipeline = &core->pipeline,
+		.heaps = core->heaps,
 		.modules = core->modules,
 		.reader = core->reader,
 		.fetch = core->fetch,
@@ -265,6 +283,8 @@ static void tear_down(struct core *core)
 	broker_client_free(core->broker);
 	requests_free(core->requests);
 	sum_table_free(core->sums);
+	heap_table_free(core->heaps);
+	heap_maps_close(&core->heap_sources.maps);
 	target_table_free(core->targets);
 	watch_free(core->watch);
 	symbolizer_free(core->symbolizer);

@@ -16,6 +16,7 @@
 	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")   \
 	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")       \
 	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")               \
+	X(HEAP_RECORDS, "heap.allocations", "allocations that were recorded or sampled") \
 	X(FORKS, "processes.forked", "children of followed processes")                   \
 	X(EXECS, "processes.executed", "programs started by profiled processes")         \
 	X(EXITS, "processes.exited", "profiled processes that ended")                    \

@@ -19,8 +19,12 @@ static double cost_percent(uint64_t cost_ns, uint64_t samples, uint64_t weight_n
 
 double governor_overhead_percent(const struct target *target, double core_ns_per_sample)
 {
-	return cost_percent(target->cost_ns, target->samples, target->weight_ns,
-			    core_ns_per_sample);
+	double heap_percent = target->heap_base_ns ? 100.0 * (double)target->heap_cost_ns /
+							     (double)target->heap_base_ns
+						   : 0;
+
+	return heap_percent + cost_percent(target->cost_ns, target->samples, target->weight_ns,
+					   core_ns_per_sample);
 }
 
 uint32_t governor_choose_rate(struct target *target, double core_ns_per_sample)

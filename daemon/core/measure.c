@@ -9,7 +9,7 @@
 #define BIT(event)  (UINT32_C(1) << (event))
 #define OFF_THE_CPU (BIT(EVENT_OFFCPU) | BIT(EVENT_RUNQUEUE))
 
-const char *const measure_names[] = {"cpu", "offcpu", "wall", "fault", NULL};
+const char *const measure_names[] = {"cpu", "offcpu", "wall", "fault", "heap", NULL};
 
 static const struct measure measures[] = {
 	{.name = "cpu",
@@ -37,6 +37,12 @@ static const struct measure measures[] = {
 	 .unit = PROFILE_BYTES,
 	 .source = "page_fault_user",
 	 .nothing = "touched no new page"},
+	{.name = "heap",
+	 .rows = BIT(EVENT_HEAP),
+	 .needs = BIT(EVENT_HEAP),
+	 .unit = PROFILE_BYTES,
+	 .source = "uprobes",
+	 .nothing = "allocated nothing"},
 };
 
 const struct measure *measure_find(const char *name)

@@ -8,6 +8,7 @@
 #include "common/frame.h"
 #include "common/log.h"
 #include "daemon/core/cgroup_table.h"
+#include "daemon/core/heap_table.h"
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/late_walk.h"
 #include "daemon/core/mapping_tables.h"
@@ -244,7 +245,7 @@ struct summing {
 	uint64_t to_ns;
 };
 
-static void credit_sum(struct pipeline *pipeline, uint32_t thread, int events)
+static void credit_samples(struct pipeline *pipeline, uint32_t thread, int events)
 {
 	struct process *process = process_table_process(
 		pipeline->processes, process_table_thread(pipeline->processes, thread)->process);
@@ -272,7 +273,7 @@ static void add_sum(void *context, uint64_t id, const struct sum *sum)
 	if (events <= 0)
 		return;
 	pipeline->counters.values[COUNTER_SUMMED] += (uint64_t)events;
-	credit_sum(pipeline, thread, events);
+	credit_samples(pipeline, thread, events);
 }
 
 static void forget_sum(void *context, uint64_t id)
@@ -298,6 +299,58 @@ void pipeline_look(struct pipeline *pipeline)
 	sampler_settings(pipeline->sampler)->period++;
 	if (summing.to_ns > SUM_IDLE_NS)
 		sum_table_evict(pipeline->sums, summing.to_ns - SUM_IDLE_NS, forget_sum, pipeline);
+}
+
+/* ---- The heap ---- */
+
+/* The sample of an allocation with everything that its process is known by. */
+static void complete_sample(struct record_sample *sample, const struct record_sample *known,
+			    const struct heap_identity *identity)
+{
+	size_t frames = known->user_count * sizeof(known->frames[0]);
+
+	*sample = (struct record_sample){
+		.start_time_ns = identity->start_time_ns,
+		.cgroup_id = identity->cgroup_id,
+		.pid = identity->pid,
+		.parent_pid = identity->parent_pid,
+		.target = identity->target,
+		.owner_uid = identity->owner_uid,
+		.owner_gid = identity->owner_gid,
+		.event = EVENT_HEAP,
+	};
+	memcpy(sample->process_name, identity->name, sizeof(sample->process_name));
+	sample->weight = known->weight;
+	sample->tid = known->tid;
+	sample->walk_end = known->walk_end;
+	sample->user_count = known->user_count;
+	memcpy(sample->thread_name, known->thread_name, sizeof(sample->thread_name));
+	memcpy(sample->frames, known->frames, frames);
+}
+
+static void on_heap(void *context, const struct record_heap *record,
+		    const struct record_sample *known)
+{
+	struct pipeline *pipeline = context;
+	struct heap_process *process = heap_table_by_slot(pipeline->heaps, record->slot);
+	uint64_t space[(sizeof(struct record_sample) + RECORD_USER_FRAMES * sizeof(uint64_t)) /
+		       sizeof(uint64_t)];
+	struct record_sample *sample = (void *)space;
+
+	if (!process)
+		return;
+	if (!known) {
+		heap_process_on_record(process, record, 0, 0, 0);
+		return;
+	}
+	complete_sample(sample, known, heap_process_identity(process));
+	uint32_t thread = process_table_add(pipeline->processes, sample);
+	uint32_t stack = make_stack(pipeline, thread, sample, FRAME_MARK_NONE);
+	credit_samples(pipeline, thread, 1);
+	pipeline->counters.values[COUNTER_HEAP_RECORDS]++;
+	heap_process_on_record(process, record, thread, stack, sample->weight);
+	process_table_release(pipeline->processes, thread);
+	stack_table_release(pipeline->stacks, stack);
 }
 
 /* ---- Other records ---- */
@@ -327,6 +380,7 @@ static void on_process(void *context, const struct record_process *record)
 
 	pipeline->counters.values[counted[record->header.type]]++;
 	target_table_on_process(pipeline->targets, record);
+	heap_table_on_process(pipeline->heaps, record);
 }
 
 static void on_malformed(void *context)
@@ -371,6 +425,7 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
 		.on_process = on_process,
 		.on_sum = on_sum,
 		.on_look = on_look,
+		.on_heap = on_heap,
 		.on_malformed = on_malformed,
 		.on_drained = on_drained,
 	};

@@ -13,6 +13,7 @@
 #include "daemon/core/sampler.h"
 
 struct cgroup_table;
+struct heap_table;
 struct jit_maps;
 struct late_walks;
 struct mapping_tables;
@@ -33,6 +34,7 @@ struct pipeline {
 	struct cgroup_table *cgroups;
 	struct target_table *targets;
 	struct sum_table *sums;
+	struct heap_table *heaps;
 	struct counters counters;
 	uint64_t looked_ns; /* when the threads were looked at last. Boot time */
 	uint64_t ring_lost; /* losses of the ring buffer that are in the buckets already */

@@ -49,6 +49,29 @@ static int is_whole_stack(const struct record_stack *stack, size_t size)
 	       stack->size <= STACK_COPY_BYTES && size >= sizeof(*stack) + stack->size;
 }
 
+/* One record of the heap. */
+static int on_heap_record(void *context, void *data, size_t size)
+{
+	const struct sampler *sampler = context;
+	const struct sampler_receiver *receiver = &sampler->receiver;
+	const struct record_heap *record = data;
+	const struct record_sample *sample = NULL;
+
+	if (size < sizeof(*record) || record->slot >= HEAP_MAX_SLOTS) {
+		receiver->on_malformed(receiver->context);
+		return 0;
+	}
+	if (record->header.type == RECORD_HEAP_ALLOCATED) {
+		sample = (const void *)(record + 1);
+		if (!is_whole_sample(sample, size - sizeof(*record))) {
+			receiver->on_malformed(receiver->context);
+			return 0;
+		}
+	}
+	receiver->on_heap(receiver->context, record, sample);
+	return 0;
+}
+
 /* One record; the sizes are checked here so that nobody behind has to. */
 static int on_record(void *context, void *data, size_t size)
 {
@@ -130,6 +153,8 @@ int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
 	sampler->settings = settings;
 	sampler->ring = ring_buffer__new(fds[BROKER_FD_RECORDS], on_record, sampler, NULL);
 	if (!sampler->ring)
+		return -errno;
+	if (ring_buffer__add(sampler->ring, fds[BROKER_FD_HEAP_RECORDS], on_heap_record, sampler))
 		return -errno;
 	sampler->readable = event_new(base, ring_buffer__epoll_fd(sampler->ring),
 				      EV_READ | EV_PERSIST, on_ready, sampler);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/heap_record.h"
+#include "bpf/record.h"
 #include "bpf/sums.h"
 #include "common/cleanup.h"
 #include "common/memory.h"
@@ -30,6 +32,9 @@ struct sampler_receiver {
 	void (*on_process)(void *context, const struct record_process *process);
 	void (*on_sum)(void *context, const struct record_sample *stack);
 	void (*on_look)(void *context, const struct record_sample *look);
+	/* sample: of RECORD_HEAP_ALLOCATED, else NULL */
+	void (*on_heap)(void *context, const struct record_heap *record,
+			const struct record_sample *sample);
 	void (*on_malformed)(void *context);
 	void (*on_drained)(void *context); /* the ring buffer is empty for now */
 };

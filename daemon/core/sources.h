@@ -11,6 +11,7 @@
 #include "daemon/core/question.h"
 
 struct fetch_client;
+struct heap_table;
 struct module_table;
 struct options;
 struct pipeline;
@@ -23,6 +24,7 @@ struct sources {
 	struct question_sources question;
 	struct pipeline *pipeline;
 	struct watch *watch;
+	struct heap_table *heaps;
 	struct module_table *modules;
 	struct worker_client *reader;
 	struct fetch_client *fetch;

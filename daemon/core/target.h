@@ -68,6 +68,8 @@ struct target {
 	uint64_t samples;
 	uint64_t weight_ns;
 	uint64_t cost_ns;
+	uint64_t heap_cost_ns; /* of watching its heaps, and what that is a share of */
+	uint64_t heap_base_ns;
 	struct target_usage governed; /* when the governor looked last */
 };
 

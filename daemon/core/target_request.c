@@ -6,6 +6,7 @@
 #include "daemon/core/access.h"
 #include "daemon/core/governor.h"
 #include "daemon/core/handlers.h"
+#include "daemon/core/heap_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
@@ -131,6 +132,7 @@ void handle_detach(struct request *request, void *context)
 		json_array_append_new(gone, handler_target_to_json(sources, found.targets[i]));
 		target_table_detach(sources->question.targets, found.targets[i]);
 	}
+	heap_table_sync(sources->heaps);
 	answer_targets(request, gone);
 }
 
@@ -156,6 +158,7 @@ static void pause_targets(struct request *request, struct sources *sources, int 
 		target_table_pause(sources->question.targets, targets[i], is_paused);
 		json_array_append_new(touched, handler_target_to_json(sources, targets[i]));
 	}
+	heap_table_sync(sources->heaps);
 	answer_targets(request, touched);
 }
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fd_message.h"
 #include "common/log.h"
+#include "daemon/elf/allocator_reader.h"
 #include "daemon/elf/demangle.h"
 #include "daemon/elf/image_writer.h"
 #include "daemon/elf/line_reader.h"
@@ -79,6 +80,11 @@ static int read_lines(const struct job *job, int *answer)
 				size / sizeof(uint64_t), answer);
 }
 
+static int read_allocator(const struct job *job, int *answer)
+{
+	return allocator_reader_read(job->fds[0], answer);
+}
+
 static const struct job_kind {
 	uint32_t type; /* enum reader_request_type */
 	uint32_t least_fds;
@@ -87,7 +93,7 @@ static const struct job_kind {
 } job_kinds[] = {
 	{READER_MODULE, 1, 2, read_module}, {READER_PERF_MAP, 1, 1, read_perf_map},
 	{READER_VDSO, 0, 0, read_vdso},     {READER_DEMANGLE, 1, 1, demangle},
-	{READER_LINES, 2, 4, read_lines},
+	{READER_LINES, 2, 4, read_lines},   {READER_ALLOCATOR, 1, 1, read_allocator},
 };
 
 static int run_job(const struct job *job, int *answer)

@@ -21,6 +21,7 @@ enum reader_request_type {
 	READER_LINES,    /* fd 0: ELF file, last: regular file of __u64 offsets -> see lines.h; */
 			 /* in between: its debug file, then the one in .gnu_debugaltlink (where */
 			 /* the ELF file has debug information itself it is given again) */
+	READER_ALLOCATOR, /* fd 0: ELF file -> memfd, see allocator.h */
 };
 
 struct reader_request {

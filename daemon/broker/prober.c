@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Probes are attached in the order in which nothing is missed: frees before what they free can be
+ * recorded, returns before entries; and removed the other way round.
+ */
+#include "daemon/broker/prober.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd_message.h"
+#include "common/log.h"
+#include "daemon/broker/handles.h"
+#include "daemon/broker/privileges.h"
+#include "daemon/broker/prober_message.h"
+#include "daemon/broker/uprobe_link.h"
+
+#define CODE_BYTES    16 /* that are compared at each site */
+#define MAX_WINDOW_NS (10 * NS_PER_SECOND)
+
+/* What the code at a site was before the first probe. */
+struct site_code {
+	uint8_t bytes[CODE_BYTES];
+	int is_known;
+};
+
+struct probed_file {
+	int fd;
+	uint32_t site_count;
+	struct prober_site sites[HEAP_MAX_FUNCTIONS];
+	struct site_code codes[HEAP_MAX_FUNCTIONS];
+	struct uprobe_link links[HEAP_PROGRAM_COUNT];
+};
+
+struct prober {
+	const struct prober_setup *setup;
+	struct heap_slot *slot;
+	int pidfd;
+	struct probed_file files[PROBER_MAX_FILES];
+	uint32_t file_count;
+};
+
+/* Which sites each program is for. */
+static int is_site_of(const struct prober_site *site, enum heap_program program)
+{
+	switch (program) {
+	case HEAP_PROGRAM_FREE:
+		return site->function == HEAP_FREE;
+	case HEAP_PROGRAM_RETURN:
+		return site->function != HEAP_FREE && site->flags & PROBER_SITE_RETURNS;
+	case HEAP_PROGRAM_ENTER:
+	case HEAP_PROGRAM_WINDOW:
+	case HEAP_PROGRAM_COUNT:
+		break;
+	}
+	return site->function != HEAP_FREE;
+}
+
+/* As long as it is not gone its pid is no other's. */
+static int is_gone(const struct prober *prober)
+{
+	struct pollfd end = {.fd = prober->pidfd, .events = POLLIN};
+
+	return poll(&end, 1, 0) != 0;
+}
+
+static int attach(struct prober *prober, enum heap_program program)
+{
+	const struct prober_setup *setup = prober->setup;
+	int error = is_gone(prober) ? -ESRCH : 0;
+
+	for (uint32_t i = 0; !error && i < prober->file_count; i++) {
+		struct probed_file *file = &prober->files[i];
+		struct uprobe_places places = {
+			.program = setup->programs[program],
+			.file = file->fd,
+			.pid = setup->pid,
+			.is_return = program == HEAP_PROGRAM_RETURN,
+		};
+
+		for (uint32_t j = 0; j < file->site_count; j++) {
+			if (!is_site_of(&file->sites[j], program))
+				continue;
+			places.offsets[places.count] = file->sites[j].offset;
+			places.cookies[places.count++] =
+				heap_cookie(setup->slot, file->sites[j].function);
+		}
+		if (places.count && !file->links[program].count)
+			error = uprobe_link_open(&file->links[program], &places, setup->is_multi);
+	}
+	return error;
+}
+
+static void detach(struct prober *prober, enum heap_program program)
+{
+	for (uint32_t i = 0; i < prober->file_count; i++)
+		uprobe_link_close(&prober->files[i].links[program]);
+}
+
+static void detach_all(struct prober *prober)
+{
+	static const enum heap_program order[] = {HEAP_PROGRAM_WINDOW, HEAP_PROGRAM_ENTER,
+						  HEAP_PROGRAM_RETURN, HEAP_PROGRAM_FREE};
+
+	prober->slot->mode = HEAP_OFF;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		detach(prober, order[i]);
+}
+
+/* ---- The code of the sites ---- */
+
+static int read_code(const struct prober *prober, uint64_t address, uint8_t *bytes)
+{
+	struct iovec here = {bytes, CODE_BYTES};
+	struct iovec there = {(void *)(uintptr_t)address, CODE_BYTES};
+
+	return process_vm_readv(prober->setup->pid, &here, 1, &there, 1, 0) == CODE_BYTES;
+}
+
+static void remember_code(const struct prober *prober, struct probed_file *file)
+{
+	for (uint32_t i = 0; i < file->site_count; i++)
+		file->codes[i].is_known =
+			read_code(prober, file->sites[i].address, file->codes[i].bytes);
+}
+
+static void compare_code(const struct prober *prober, const struct probed_file *file,
+			 struct prober_reply *reply)
+{
+	uint8_t bytes[CODE_BYTES];
+
+	for (uint32_t i = 0; i < file->site_count; i++) {
+		if (!file->codes[i].is_known || !read_code(prober, file->sites[i].address, bytes))
+			continue;
+		reply->compared++;
+		reply->altered += memcmp(bytes, file->codes[i].bytes, CODE_BYTES) != 0;
+	}
+}
+
+/* ---- Requests ---- */
+
+static int on_add_file(struct prober *prober, const struct prober_request *request, int *fd,
+		       struct prober_reply *reply)
+{
+	struct probed_file *file = &prober->files[prober->file_count];
+
+	(void)reply;
+	if (*fd < 0 || !request->site_count || request->site_count > HEAP_MAX_FUNCTIONS)
+		return -EINVAL;
+	if (prober->file_count == PROBER_MAX_FILES)
+		return -E2BIG;
+	file->fd = steal_fd(fd);
+	file->site_count = request->site_count;
+	memcpy(file->sites, request->sites, sizeof(file->sites));
+	remember_code(prober, file);
+	prober->file_count++;
+	return 0;
+}
+
+static int on_full(struct prober *prober, const struct prober_request *request, int *fd,
+		   struct prober_reply *reply)
+{
+	static const enum heap_program order[] = {HEAP_PROGRAM_FREE, HEAP_PROGRAM_RETURN,
+						  HEAP_PROGRAM_ENTER};
+	int error = 0;
+
+	(void)request;
+	(void)fd;
+	(void)reply;
+	prober->slot->is_tripped = 0;
+	prober->slot->mode = HEAP_FULL;
+	for (size_t i = 0; !error && i < ARRAY_SIZE(order); i++)
+		error = attach(prober, order[i]);
+	if (error)
+		detach_all(prober);
+	return error;
+}
+
+static uint64_t cpu_time_ns(pid_t pid)
+{
+	clockid_t clock;
+
+	return clock_getcpuclockid(pid, &clock) ? 0 : clock_read_ns(clock);
+}
+
+static int on_window(struct prober *prober, const struct prober_request *request, int *fd,
+		     struct prober_reply *reply)
+{
+	uint64_t length_ns = request->value < MAX_WINDOW_NS ? request->value : MAX_WINDOW_NS;
+	struct timespec length = {.tv_sec = (time_t)(length_ns / NS_PER_SECOND),
+				  .tv_nsec = (long)(length_ns % NS_PER_SECOND)};
+	pid_t pid = prober->setup->pid;
+	uint64_t opened_ns, opened_cpu_ns;
+	int error;
+
+	(void)fd;
+	prober->slot->mode = HEAP_OFF;
+	error = attach(prober, HEAP_PROGRAM_WINDOW);
+	if (error)
+		return error;
+	/* The probes are there: the window is what lies between the two changes of the mode. */
+	opened_cpu_ns = cpu_time_ns(pid);
+	opened_ns = clock_boot_ns();
+	prober->slot->mode = HEAP_WINDOW;
+	nanosleep(&length, NULL);
+	prober->slot->mode = HEAP_OFF;
+	reply->window_ns = clock_boot_ns() - opened_ns;
+	reply->window_cpu_ns = cpu_time_ns(pid) - opened_cpu_ns;
+	detach(prober, HEAP_PROGRAM_WINDOW);
+	return 0;
+}
+
+static int on_stop(struct prober *prober, const struct prober_request *request, int *fd,
+		   struct prober_reply *reply)
+{
+	(void)request;
+	(void)fd;
+	detach_all(prober);
+	for (uint32_t i = 0; i < prober->file_count; i++)
+		compare_code(prober, &prober->files[i], reply);
+	return 0;
+}
+
+/*
+ * Removing any probe makes the kernel look through all who map the file and take away the
+ * breakpoints that no probe asks for: a probe that is for nobody, put in and taken out again, rids
+ * children of what they inherited while their parent keeps its own.
+ */
+static int on_sweep(struct prober *prober, const struct prober_request *request, int *fd,
+		    struct prober_reply *reply)
+{
+	int error = 0;
+
+	(void)request;
+	(void)fd;
+	(void)reply;
+	for (uint32_t i = 0; !error && i < prober->file_count; i++) {
+		const struct probed_file *file = &prober->files[i];
+		struct uprobe_link link = {.count = 0};
+		struct uprobe_places places = {
+			.program = prober->setup->programs[HEAP_PROGRAM_ENTER],
+			.file = file->fd,
+			.pid = getpid(),
+			.count = file->site_count,
+		};
+
+		for (uint32_t j = 0; j < file->site_count; j++)
+			places.offsets[j] = file->sites[j].offset;
+		error = uprobe_link_open(&link, &places, prober->setup->is_multi);
+		uprobe_link_close(&link);
+	}
+	return error;
+}
+
+static int (*const handlers[PROBER_REQUEST_COUNT])(struct prober *prober,
+						   const struct prober_request *request, int *fd,
+						   struct prober_reply *reply) = {
+	[PROBER_ADD_FILE] = on_add_file, [PROBER_FULL] = on_full,   [PROBER_WINDOW] = on_window,
+	[PROBER_STOP] = on_stop,         [PROBER_SWEEP] = on_sweep,
+};
+
+/* Answer one request; an error ends the prober. */
+static int answer(struct prober *prober, int socket)
+{
+	_cleanup_close_ int fd = -1;
+	struct prober_request request;
+	struct prober_reply reply = {0};
+	size_t fd_count = 1;
+	ssize_t length = fd_message_receive(socket, &request, sizeof(request), &fd, &fd_count);
+
+	if (length != sizeof(request))
+		return length < 0 ? (int)length : -EPIPE;
+	reply.serial = request.serial;
+	if (request.type >= PROBER_REQUEST_COUNT)
+		reply.error = -ENOSYS;
+	else
+		reply.error = handlers[request.type](prober, &request, &fd, &reply);
+	return fd_message_send(socket, &reply, sizeof(reply), NULL, 0);
+}
+
+/* In the child: serve until the core closes its end. */
+static __attribute__((noreturn)) void run(const struct prober_setup *setup, int socket)
+{
+	struct prober prober = {.setup = setup};
+	struct heap_slot *slots = mmap(NULL, HEAP_MAX_SLOTS * sizeof(*slots),
+				       PROT_READ | PROT_WRITE, MAP_SHARED, setup->slots_map, 0);
+
+	signal(SIGINT, SIG_IGN);
+	prober.pidfd = (int)syscall(SYS_pidfd_open, setup->pid, 0);
+	/* Who has the pid after it was opened had it when it was checked, too. */
+	if (prober.pidfd < 0 || handles_check_process(setup->request))
+		_exit(1);
+	if (slots == MAP_FAILED || privileges_keep_prober("flamed-probe")) {
+		log_error("a prober cannot be started");
+		_exit(1);
+	}
+	prober.slot = &slots[setup->slot];
+	while (!answer(&prober, socket))
+		continue;
+	detach_all(&prober);
+	_exit(0);
+}
+
+int prober_start(const struct prober_setup *setup, int *fd)
+{
+	_cleanup_close_ int mine = -1, theirs = -1;
+	int pair[2];
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	mine = pair[0];
+	theirs = pair[1];
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		close(steal_fd(&mine));
+		run(setup, theirs);
+	}
+	*fd = steal_fd(&mine);
+	return 0;
+}

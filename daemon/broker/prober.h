@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process that probes the heap functions of one other process: one a process that is watched,
+ * forked by the broker, for removing probes blocks and windows must end on time whatever else goes
+ * on. It keeps the few rights that probes need, ends with the core's end of its socket or with the
+ * broker, and the kernel removes its probes then, however it ended.
+ */
+#ifndef FLAME_DAEMON_BROKER_PROBER_H
+#define FLAME_DAEMON_BROKER_PROBER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/memory.h"
+
+/* The kernel programs, by what they are attached to. */
+enum heap_program {
+	HEAP_PROGRAM_ENTER,
+	HEAP_PROGRAM_RETURN,
+	HEAP_PROGRAM_FREE,
+	HEAP_PROGRAM_WINDOW,
+	HEAP_PROGRAM_COUNT
+};
+
+struct broker_request;
+
+struct prober_setup {
+	pid_t pid;
+	const struct broker_request *request; /* that names the process, to check it */
+	uint32_t slot;                        /* in "heap_slots" */
+	int is_multi;                         /* uprobe_link_is_multi() */
+	int slots_map;
+	int programs[HEAP_PROGRAM_COUNT];
+};
+
+/*
+ * Fork a prober; *fd is the core's end of the socket pair to it: Owned. It is left for SIGCHLD.
+ * Errors: as fork(2) and socketpair(2).
+ */
+must_check int prober_start(const struct prober_setup *setup, int *fd);
+
+#endif

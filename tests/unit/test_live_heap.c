@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/live_heap.h"
+
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/frame.h"
+#include "common/memory.h"
+#include "tests/unit/cmocka_all.h"
+
+#define AT(offset) (UINT64_C(2) << FRAME_OFFSET_BITS | (offset))
+#define NOW        UINT64_MAX
+
+struct fixture {
+	struct stack_table *stacks;
+	struct live_heap *heap;
+	uint32_t leaking; /* two stacks */
+	uint32_t caching;
+};
+
+static int set_up(void **state)
+{
+	static const uint64_t leaking[] = {AT(3), AT(1)}, caching[] = {AT(4), AT(1)};
+	struct fixture *fixture = memory_new(sizeof(*fixture));
+
+	fixture->stacks = stack_table_new();
+	fixture->heap = live_heap_new(fixture->stacks);
+	fixture->leaking = stack_table_add(fixture->stacks, leaking, 2);
+	fixture->caching = stack_table_add(fixture->stacks, caching, 2);
+	*state = fixture;
+	return 0;
+}
+
+/* Nothing may be left of the stacks that the heap referred to. */
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	live_heap_free(fixture->heap);
+	stack_table_release(fixture->stacks, fixture->leaking);
+	stack_table_release(fixture->stacks, fixture->caching);
+	assert_int_equal(stack_table_count(fixture->stacks), 0);
+	stack_table_free(fixture->stacks);
+	free(fixture);
+	return 0;
+}
+
+static void allocate(struct fixture *fixture, uint64_t address, uint64_t size, uint32_t stack)
+{
+	assert_int_equal(live_heap_allocated(fixture->heap, 1, address, size, stack, 1), 0);
+}
+
+static void test_what_is_freed_is_not_held(void **state)
+{
+	struct fixture *fixture = *state;
+
+	allocate(fixture, 0x1000, 100, fixture->leaking);
+	allocate(fixture, 0x2000, 50, fixture->caching);
+	assert_int_equal(live_heap_freed(fixture->heap, 0x1000), 1);
+	assert_int_equal(live_heap_freed(fixture->heap, 0x1000), 0);
+	assert_int_equal(live_heap_bytes(fixture->heap), 50);
+	assert_int_equal(live_heap_count(fixture->heap), 1);
+}
+
+static void test_a_block_twice_means_that_a_free_was_missed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	allocate(fixture, 0x1000, 100, fixture->leaking);
+	assert_int_equal(live_heap_allocated(fixture->heap, 1, 0x1000, 30, fixture->caching, 1), 1);
+	assert_int_equal(live_heap_bytes(fixture->heap), 30);
+}
+
+static void test_realloc_moves_a_block(void **state)
+{
+	struct fixture *fixture = *state;
+
+	allocate(fixture, 0x1000, 100, fixture->leaking);
+	live_heap_moving(fixture->heap, 7, 0x1000);
+	assert_int_equal(live_heap_bytes(fixture->heap), 0);
+	/* Another thread gets the address before the call is over. */
+	assert_int_equal(live_heap_allocated(fixture->heap, 8, 0x1000, 5, fixture->caching, 1), 0);
+	assert_int_equal(live_heap_allocated(fixture->heap, 7, 0x3000, 200, fixture->leaking, 1),
+			 0);
+	assert_int_equal(live_heap_bytes(fixture->heap), 205);
+	/* What was moved is forgotten. */
+	live_heap_stayed(fixture->heap, 7);
+	assert_int_equal(live_heap_bytes(fixture->heap), 205);
+}
+
+static void test_a_realloc_that_fails_leaves_the_block(void **state)
+{
+	struct fixture *fixture = *state;
+
+	allocate(fixture, 0x1000, 100, fixture->leaking);
+	live_heap_moving(fixture->heap, 7, 0x1000);
+	live_heap_look(fixture->heap);
+	live_heap_stayed(fixture->heap, 7);
+	assert_int_equal(live_heap_bytes(fixture->heap), 100);
+	assert_int_equal(live_heap_freed(fixture->heap, 0x1000), 1);
+	live_heap_moving(fixture->heap, 7, 0x9000);
+	live_heap_stayed(fixture->heap, 7);
+	assert_int_equal(live_heap_bytes(fixture->heap), 0);
+}
+
+static void test_only_what_is_old_enough_is_reported(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t count;
+
+	assert_int_equal(live_heap_allocated(fixture->heap, 1, 0x1000, 10, fixture->leaking, 100),
+			 0);
+	assert_int_equal(live_heap_allocated(fixture->heap, 1, 0x2000, 7, fixture->leaking, 200),
+			 0);
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, 150, &count);
+	assert_int_equal(count, 1);
+	assert_true(sums[0].bytes == 10 && sums[0].count == 1);
+	assert_true(sums[0].all_bytes == 17 && sums[0].all_count == 2);
+	assert_int_equal(sums[0].oldest_ns, 100);
+}
+
+/* A leak among churn, beside a cache that is filled at once and one whose size goes up and down. */
+static void test_what_grows_again_and_again_is_told_from_a_cache(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t count;
+
+	for (uint64_t i = 0; i < 50; i++)
+		allocate(fixture, 0x100000 + i * 0x100, 4096, fixture->caching);
+	for (uint64_t second = 0; second < 100; second++) {
+		for (uint64_t i = 0; i < 10; i++)
+			allocate(fixture, 0x800000 + i * 0x1000, 1000, fixture->leaking);
+		allocate(fixture, 0x200000 + second * 0x100, 64, fixture->leaking);
+		for (uint64_t i = 0; i < 10; i++)
+			live_heap_freed(fixture->heap, 0x800000 + i * 0x1000);
+		if (second % 3 == 0)
+			live_heap_freed(fixture->heap, 0x100000 + second % 50 * 0x100);
+		live_heap_look(fixture->heap);
+	}
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(sums[0].stack, fixture->caching);
+	assert_false(sums[0].is_growing);
+	assert_int_equal(sums[1].stack, fixture->leaking);
+	assert_true(sums[1].is_growing);
+	assert_in_range(sums[1].seen_ns, 95 * NS_PER_SECOND, 100 * NS_PER_SECOND);
+	/* 64 bytes a second. */
+	assert_in_range((uint64_t)sums[1].growth_per_minute, 3500, 4200);
+}
+
+static void test_few_looks_prove_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t count;
+
+	for (uint64_t i = 0; i < 3; i++) {
+		allocate(fixture, 0x1000 + i * 0x100, 64, fixture->leaking);
+		live_heap_look(fixture->heap);
+	}
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, &count);
+	assert_false(sums[0].is_growing);
+}
+
+static void test_stacks_that_hold_nothing_give_way_to_others(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t count;
+
+	for (int i = 0; i < 1000; i++) {
+		uint64_t frames[] = {AT(100 + (uint64_t)i), AT(1)};
+		uint32_t stack = stack_table_add(fixture->stacks, frames, 2);
+
+		allocate(fixture, 0x1000, 8, stack);
+		stack_table_release(fixture->stacks, stack);
+		live_heap_freed(fixture->heap, 0x1000);
+		live_heap_look(fixture->heap);
+	}
+	/* The two of the fixture and their common root are left. */
+	assert_int_equal(stack_table_count(fixture->stacks), 3);
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, &count);
+	assert_int_equal(count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_is_freed_is_not_held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_block_twice_means_that_a_free_was_missed,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_realloc_moves_a_block, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_realloc_that_fails_leaves_the_block, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_only_what_is_old_enough_is_reported, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_what_grows_again_and_again_is_told_from_a_cache, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_few_looks_prove_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stacks_that_hold_nothing_give_way_to_others,
+						set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
