@@ -11,6 +11,7 @@
 #include "common/profile.h"
 #include "common/profile_json.h"
 #include "common/protocol.h"
+#include "common/quality.h"
 #include "common/text.h"
 
 #define DEFAULT_LAST_NS (PROTOCOL_DEFAULT_LAST_MS * NS_PER_MS)
@@ -222,32 +223,9 @@ struct profile *selection_try(struct client *client, const struct selection *sel
 
 /* --- quality ------------------------------------------------------------------------------ */
 
-double selection_quality(const struct profile *profile)
-{
-	/* A parent comes before its children, so one pass knows what lies above each node. */
-	_cleanup_free_ unsigned char *is_whole = memory_new(profile->node_count);
-	double whole = 0, all = 0;
-
-	for (uint32_t i = 0; i < profile->node_count; i++) {
-		const struct profile_node *node = &profile->nodes[i];
-		uint32_t kind = profile->frames[node->frame].kind;
-
-		is_whole[i] = kind != FRAME_MARKED && kind != FRAME_UNKNOWN &&
-			      (node->parent == PROFILE_NO_NODE || is_whole[node->parent]);
-	}
-	for (uint32_t i = 0; i < profile->row_count; i++) {
-		const struct profile_row *row = &profile->rows[i];
-
-		all += row->count;
-		if (row->node != PROFILE_NO_NODE && is_whole[row->node])
-			whole += row->count;
-	}
-	return all > 0 ? 100 * whole / all : 100;
-}
-
 int selection_judge_quality(const struct selection *selection, const struct profile *profile)
 {
-	double quality = selection_quality(profile);
+	double quality = quality_named_percent(profile);
 
 	if (quality >= selection->min_quality)
 		return EXIT_DONE;

@@ -67,9 +67,6 @@ struct profile *selection_try(struct client *client, const struct selection *sel
 			      int operand_count, char **operands, char **json, size_t *length,
 			      char **reason);
 
-/* Samples that reach the root and have a name at every level, in percent of all; 100 of none. */
-double selection_quality(const struct profile *profile);
-
 /* Return EXIT_DONE, or tell that the quality is too low and return EXIT_FAILED. */
 int selection_judge_quality(const struct selection *selection, const struct profile *profile);
 

@@ -41,6 +41,14 @@ const char *frame_mark_name(enum frame_mark mark)
 	return (unsigned int)mark < FRAME_MARK_COUNT ? mark_names[mark] : mark_names[0];
 }
 
+enum frame_mark frame_mark_find(const char *name)
+{
+	for (unsigned int mark = 0; mark < FRAME_MARK_COUNT; mark++)
+		if (strcmp(mark_names[mark], name) == 0)
+			return (enum frame_mark)mark;
+	return FRAME_MARK_NONE;
+}
+
 const char *frame_kind_name(enum frame_kind kind)
 {
 	return (unsigned int)kind < FRAME_KIND_COUNT ? kind_names[kind] : kind_names[FRAME_UNKNOWN];

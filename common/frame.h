@@ -83,6 +83,15 @@ static inline uint64_t frame_offset(uint64_t address)
 /* The text users see for a mark: "[truncated]". */
 const char *frame_mark_name(enum frame_mark mark);
 
+/* The mark with this text, or FRAME_MARK_NONE. */
+enum frame_mark frame_mark_find(const char *name);
+
+/* Non-zero when the mark says what a thread waits for, and not what is missing in a stack. */
+static inline int frame_mark_is_wait(enum frame_mark mark)
+{
+	return mark >= FRAME_MARK_BLOCKED && mark < FRAME_MARK_COUNT;
+}
+
 /* "user", "library", … as in JSON, and back (FRAME_UNKNOWN for an unknown word). */
 const char *frame_kind_name(enum frame_kind kind);
 enum frame_kind frame_kind_find(const char *name);

@@ -10,6 +10,7 @@
 #include "client/flamegraph/picture.h"
 #include "common/clock.h"
 #include "common/profile.h"
+#include "common/quality.h"
 
 #define SEPARATOR " \xc2\xb7 "
 
@@ -74,27 +75,6 @@ static void add_origin(struct line *line, const struct profile *profile)
 		add_part(line, "%s", source);
 }
 
-double footer_whole_percent(const struct profile *profile)
-{
-	_cleanup_free_ char *is_broken = memory_new(profile->node_count + 1);
-	double whole = 0, all = 0;
-
-	for (uint32_t i = 0; i < profile->node_count; i++) {
-		const struct profile_node *node = &profile->nodes[i];
-
-		is_broken[i] = profile->frames[node->frame].kind == FRAME_MARKED ||
-			       (node->parent != PROFILE_NO_NODE && is_broken[node->parent]);
-	}
-	for (uint32_t i = 0; i < profile->row_count; i++) {
-		const struct profile_row *row = &profile->rows[i];
-
-		all += row->count;
-		if (row->node != PROFILE_NO_NODE && !is_broken[row->node])
-			whole += row->count;
-	}
-	return all > 0 ? 100 * whole / all : 0;
-}
-
 static void add_quality(struct line *line, const struct profile *profile)
 {
 	_cleanup_free_ char *taken = picture_count(profile->taken);
@@ -114,7 +94,7 @@ static void add_quality(struct line *line, const struct profile *profile)
 				profile->lost[i].value);
 		fputc(')', line->file);
 	}
-	add_part(line, "%.1f %% of stacks whole", footer_whole_percent(profile));
+	add_part(line, "%.1f %% of stacks whole", quality_whole_percent(profile));
 }
 
 char *footer_text(const struct profile *profile, const struct profile *base)

@@ -13,7 +13,4 @@ struct profile;
  */
 char *footer_text(const struct profile *profile, const struct profile *base);
 
-/* Share of the samples in stacks that were walked to their root, in percent. */
-double footer_whole_percent(const struct profile *profile);
-
 #endif

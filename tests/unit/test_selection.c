@@ -12,27 +12,6 @@ static uint32_t add_node(struct profile *profile, uint32_t parent, const char *n
 	return profile_add_node(profile, parent, profile_add_frame(profile, &frame));
 }
 
-static void test_a_stack_is_whole_when_no_frame_is_marked_or_unnamed(void **state)
-{
-	struct profile *profile = profile_new();
-	uint32_t root = add_node(profile, PROFILE_NO_NODE, "main", FRAME_USER);
-	uint32_t leaf = add_node(profile, root, "write", FRAME_KERNEL);
-	uint32_t unnamed = add_node(profile, root, "libc.so+0x123", FRAME_UNKNOWN);
-	uint32_t below = add_node(profile, unnamed, "helper", FRAME_LIBRARY);
-	uint32_t broken = add_node(profile, PROFILE_NO_NODE, "[truncated]", FRAME_MARKED);
-	uint32_t above = add_node(profile, broken, "work", FRAME_USER);
-
-	(void)state;
-	assert_true(selection_quality(profile) >= 100);
-	profile_add_row(profile, PROFILE_NO_THREAD, leaf, 70, 1, 0);
-	profile_add_row(profile, PROFILE_NO_THREAD, below, 10, 1, 0);
-	profile_add_row(profile, PROFILE_NO_THREAD, above, 15, 1, 0);
-	profile_add_row(profile, PROFILE_NO_THREAD, PROFILE_NO_NODE, 5, 1, 0);
-	double quality = selection_quality(profile);
-	assert_true(quality > 69.9 && quality < 70.1);
-	profile_free(profile);
-}
-
 static void test_a_quality_that_is_too_low_is_a_failure(void **state)
 {
 	struct profile *profile = profile_new();
@@ -51,7 +30,6 @@ static void test_a_quality_that_is_too_low_is_a_failure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_stack_is_whole_when_no_frame_is_marked_or_unnamed),
 		cmocka_unit_test(test_a_quality_that_is_too_low_is_a_failure),
 	};
 
