@@ -10,7 +10,6 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/fault.bpf.h"
-#include "bpf/unwind.bpf.h"
 #include "bpf/watched.bpf.h"
 
 #define FAULT_IS_PRESENT 1
@@ -34,12 +33,9 @@ static __always_inline void fault_walk(struct task_struct *task, struct sleeper 
 	sample->target = thread->target;
 	sample->reason = FRAME_MARK_NONE;
 	sample->kernel_count = 0;
-	scratch->pid = (__u32)task->tgid;
-	scratch->start_time_ns = task->group_leader->start_boottime;
-	unwind_sample(SCRATCH_FAULT, scratch, task);
 	thread->fault_pages = pages;
 	thread->fault_keep = keep_both(thread->fault_pace.keep, knobs->duty);
-	thread->fault_id = sum_announce(SCRATCH_FAULT, scratch, task);
+	thread->fault_id = stack_take(SCRATCH_FAULT, scratch, task);
 	pace_update(&thread->fault_pace, began_ns, task->min_flt + task->maj_flt, knobs);
 	count_more(KERNEL_COUNTER_EVENT_COST, bpf_ktime_get_boot_ns() - began_ns);
 }

@@ -153,6 +153,10 @@ static __always_inline void look_at_sleep(struct task_struct *task, struct sleep
 		sleeper_find(task, sleeper, now_ns, knobs);
 	if (!sleeper->since_ns || is_too_early(sleeper, now_ns))
 		return;
+	if (knobs->is_unhooked) {
+		sleeper->since_ns = now_ns;
+		return;
+	}
 	sleeper_count(sleeper, now_ns, now_ns, knobs);
 	/* That it reaches across this moment has nothing to do with the coin. */
 	sleeper->keep = KEEP_ALL;
@@ -177,6 +181,9 @@ int on_look(struct bpf_iter__task *context)
 	if (!(sleeper->events >> EVENT_OFFCPU & 1))
 		return 0;
 	now_ns = bpf_ktime_get_boot_ns();
+	/* What it slept when nobody was attached is not known. */
+	if (task->on_cpu && knobs->is_unhooked)
+		sleeper->since_ns = 0;
 	if (!task->on_cpu) {
 		look_at_sleep(task, sleeper, now_ns, knobs);
 		if (sleeper->pace.began_ns)

@@ -12,21 +12,21 @@
 
 #include "bpf/reason.bpf.h"
 #include "bpf/sleeper.bpf.h"
-#include "bpf/unwind.bpf.h"
 #include "bpf/watched.bpf.h"
 
 #define TASK_GONE         0x00b0 /* EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD: it does not come back */
 #define OWN_KERNEL_FRAMES 2      /* of the program itself and of what calls it */
 
-/* What the thread that is being switched out is going to wait for. */
-static __always_inline __u32 reason_of(struct task_struct *task, int is_runnable)
+/* What the current thread, which is being switched out, is going to wait for. */
+__weak __noinline int reason_of(int is_runnable)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	const struct pt_regs___kernel *registers = (void *)bpf_task_pt_regs(task);
 	long call = (long)BPF_CORE_READ(registers, orig_ax);
 
 	if (is_runnable)
 		return call == __NR_sched_yield ? FRAME_MARK_YIELDED : FRAME_MARK_PREEMPTED;
-	return reason_blocked(task, call, (__u32)BPF_CORE_READ(registers, di));
+	return (int)reason_blocked(task, call, (__u32)BPF_CORE_READ(registers, di));
 }
 
 /* Take the stack of the current task and begin to count its sleep. */
@@ -48,7 +48,7 @@ static __always_inline void sleep_begin(void *context, struct task_struct *task,
 	sample->event = EVENT_OFFCPU;
 	sample->flags = 0;
 	sample->target = sleeper->target;
-	sample->reason = reason_of(task, is_runnable);
+	sample->reason = (__u32)reason_of(is_runnable);
 	sample->kernel_count = 0;
 	if (knobs->kernel_stacks) {
 		size = bpf_get_stack(context, scratch->frames, RECORD_KERNEL_FRAMES * sizeof(__u64),
@@ -56,10 +56,7 @@ static __always_inline void sleep_begin(void *context, struct task_struct *task,
 		if (size > 0)
 			sample->kernel_count = (__u16)(size / sizeof(__u64));
 	}
-	scratch->pid = (__u32)task->tgid;
-	scratch->start_time_ns = task->group_leader->start_boottime;
-	unwind_sample(SCRATCH_SWITCH, scratch, task);
-	id = sum_announce(SCRATCH_SWITCH, scratch, task);
+	id = stack_take(SCRATCH_SWITCH, scratch, task);
 
 	sleeper->keep = sleeper->pace.keep;
 	sleeper->switches = task_switches(task);
@@ -84,15 +81,20 @@ int BPF_PROG(on_switch, _Bool preempt, struct task_struct *prev, struct task_str
 
 	if (!knobs)
 		return 0;
+	count(KERNEL_COUNTER_SWITCHES);
 	sleeper = bpf_task_storage_get(&sleepers, next, 0, 0);
-	if (sleeper && sleeper->since_ns)
-		sleeper_count(sleeper, bpf_ktime_get_boot_ns(), 0, knobs);
+	if (sleeper && sleeper->since_ns) {
+		/* Of another sleep, if a switch went by unseen. */
+		if (sleeper->switches == task_switches(next))
+			sleeper_count(sleeper, bpf_ktime_get_boot_ns(), 0, knobs);
+		else
+			sleeper->since_ns = 0;
+	}
 	if (!prev->pid || (prev->flags & PF_KTHREAD) || (!preempt && (prev_state & TASK_GONE)))
 		return 0;
 	sleeper = sleeper_of(prev, 1, 1U << EVENT_OFFCPU, knobs);
 	if (!sleeper)
 		return 0;
-	count(KERNEL_COUNTER_SWITCHES);
 	if (pace_draws(&sleeper->pace))
 		sleep_begin(ctx, prev, sleeper, is_runnable, knobs);
 	return 0;

@@ -7,6 +7,7 @@
 #define FLAME_BPF_WATCHED_BPF_H
 
 #include "bpf/sleeper.bpf.h"
+#include "bpf/unwind.bpf.h"
 
 #define WATCHED_EVENTS (1U << EVENT_OFFCPU | 1U << EVENT_FAULT)
 
@@ -33,43 +34,77 @@ static __always_inline void sleeper_ask(struct task_struct *task)
 }
 
 /*
+ * Decide which events of the task are wanted; nothing is stored of a thread that never was wanted.
+ */
+static __always_inline int thread_judge(struct task_struct *task, int is_current)
+{
+	const struct sampler_settings *knobs = settings_get();
+	struct sleeper *thread;
+	struct selection selection;
+	__u32 wanted;
+
+	if (!knobs)
+		return 0;
+	selection = selection_of_task(task, (__u32)task->tgid, task->group_leader->start_boottime,
+				      is_current, knobs);
+	wanted = selection.events & WATCHED_EVENTS;
+	if (!wanted && selection.is_pending && is_current)
+		sleeper_ask(task);
+	thread = bpf_task_storage_get(&sleepers, task, 0,
+				      wanted ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (!thread)
+		return 0;
+	if (wanted & ~thread->events) {
+		pace_start(&thread->pace);
+		pace_start(&thread->fault_pace);
+		thread->since_ns = 0;
+		thread->looked_ns = 0;
+	}
+	thread->events = wanted;
+	thread->target = selection.target;
+	/* A process that is still to be judged is asked about again. */
+	if (!selection.is_pending || wanted)
+		thread->generation = knobs->generation;
+	return 0;
+}
+
+/* The same for the current task: a function of its own, which the verifier looks at once. */
+__weak __noinline int thread_judge_current(void)
+{
+	return thread_judge(bpf_get_current_task_btf(), 1);
+}
+
+/*
  * What is remembered of the task, if one of the events is wanted of it. The verdict is made once a
- * generation of the settings; nothing is stored of a thread that never was wanted.
+ * generation of the settings.
  */
 static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int is_current,
 						  __u32 events,
 						  const struct sampler_settings *knobs)
 {
-	struct sleeper *sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
-	__u64 start_time_ns;
-	__u32 pid, wanted;
+	struct sleeper *thread = bpf_task_storage_get(&sleepers, task, 0, 0);
 
-	if (sleeper && sleeper->generation == knobs->generation)
-		return sleeper->events & events ? sleeper : NULL;
-	start_time_ns = task->group_leader->start_boottime;
-	pid = (__u32)task->tgid;
-
-	struct selection selection = selection_of_task(task, pid, start_time_ns, is_current, knobs);
-
-	wanted = selection.events & WATCHED_EVENTS;
-	if (!wanted && selection.is_pending && is_current)
-		sleeper_ask(task);
-	if (!sleeper && wanted)
-		sleeper = bpf_task_storage_get(&sleepers, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!sleeper)
-		return NULL;
-	if (wanted & ~sleeper->events) {
-		pace_start(&sleeper->pace);
-		pace_start(&sleeper->fault_pace);
-		sleeper->since_ns = 0;
-		sleeper->looked_ns = 0;
+	if (!thread || thread->generation != knobs->generation) {
+		if (is_current)
+			thread_judge_current();
+		else
+			thread_judge(task, 0);
+		thread = bpf_task_storage_get(&sleepers, task, 0, 0);
 	}
-	sleeper->events = wanted;
-	sleeper->target = selection.target;
-	/* A process that is still to be judged is asked about again. */
-	if (!selection.is_pending || wanted)
-		sleeper->generation = knobs->generation;
-	return wanted & events ? sleeper : NULL;
+	return thread && thread->events & events ? thread : NULL;
+}
+
+/*
+ * Walk the user stack of the current task behind the kernel frames in the scratch of slot. Returns
+ * the id of the whole stack for sum_add(), 0: there is none.
+ */
+static __always_inline __u64 stack_take(__u32 slot, struct scratch *scratch,
+					struct task_struct *task)
+{
+	scratch->pid = (__u32)task->tgid;
+	scratch->start_time_ns = task->group_leader->start_boottime;
+	unwind_sample(slot, scratch, task);
+	return sum_announce(slot, scratch, task);
 }
 
 struct record_look {

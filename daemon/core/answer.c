@@ -177,6 +177,8 @@ static void add_totals(struct answer *answer, const struct bucket_totals *totals
 			sum->lost[0] += totals->lost[event];
 	sum->cost_ns += totals->cost_ns;
 	sum->weight_ns += totals->weight_ns;
+	if (totals->duty > 0 && (sum->duty <= 0 || totals->duty < sum->duty))
+		sum->duty = totals->duty;
 	if (totals->rate_hz > sum->rate_hz)
 		sum->rate_hz = totals->rate_hz;
 }
@@ -590,6 +592,14 @@ static void describe_window(struct answer *answer, const struct question *questi
 	if (totals->lost[0])
 		profile_add_lost(profile, "ring_full", (double)totals->lost[0]);
 	profile->taken = kept + profile_lost(profile);
+	if (answer->reconcile && totals->duty > 0) {
+		_cleanup_free_ char *note = memory_format(
+			"so many switches that, to stay in the budget, only %.0f %% of the time "
+			"was looked at; totals are exact, stacks are estimates",
+			100 * (double)totals->duty);
+
+		profile_add_note(profile, note);
+	}
 	if (answer->idle_threads) {
 		_cleanup_free_ char *note = memory_format(
 			"%u threads that slept throughout are left out; --idle shows them",

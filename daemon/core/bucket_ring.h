@@ -45,6 +45,7 @@ struct bucket_totals {
 	uint64_t cost_ns;           /* time the kernel programs took */
 	uint64_t weight_ns;         /* CPU time that the samples stand for */
 	uint32_t rate_hz;           /* highest rate in force */
+	float duty; /* share of the time in which switches were seen; 0: all of it */
 };
 
 struct bucket {

@@ -117,11 +117,11 @@ static void on_module_settled(void *context, const struct module *module)
 		symbolizer_on_module_settled(core->symbolizer);
 }
 
-static void on_look(void *context)
+static uint64_t on_look(void *context)
 {
 	struct core *core = context;
 
-	pipeline_look(&core->pipeline);
+	return pipeline_look(&core->pipeline);
 }
 
 static void on_process_gone(void *context, const struct process *process)

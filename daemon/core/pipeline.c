@@ -232,6 +232,7 @@ static void on_look(void *context, const struct record_sample *look)
 	/* The account of what runs at this moment is a tick old. */
 	uint64_t cpu_ns = at_most(look->frames[LOOK_CPU], elapsed_ns);
 	uint64_t waited_ns = at_most(look->frames[LOOK_WAITED], elapsed_ns - cpu_ns);
+	pipeline->looked_cpu_ns += cpu_ns;
 	add_total(pipeline, look, thread, EVENT_TOTAL_CPU, cpu_ns);
 	add_total(pipeline, look, thread, EVENT_TOTAL_RUNQUEUE, waited_ns);
 	add_total(pipeline, look, thread, EVENT_TOTAL_OFFCPU, elapsed_ns - cpu_ns - waited_ns);
@@ -283,8 +284,9 @@ static void forget_sum(void *context, uint64_t id)
 	sampler_forget_sum(pipeline->sampler, id);
 }
 
-void pipeline_look(struct pipeline *pipeline)
+uint64_t pipeline_look(struct pipeline *pipeline)
 {
+	uint64_t cpu_ns = pipeline->looked_cpu_ns;
 	struct summing summing = {pipeline, pipeline->looked_ns, clock_boot_ns()};
 	int error = sampler_look(pipeline->sampler);
 
@@ -296,9 +298,14 @@ void pipeline_look(struct pipeline *pipeline)
 		summing.from_ns = summing.to_ns - 1;
 	sampler_each_sum(pipeline->sampler, add_sum, &summing);
 	pipeline->looked_ns = summing.to_ns;
-	sampler_settings(pipeline->sampler)->period++;
+	struct sampler_settings *settings = sampler_settings(pipeline->sampler);
+	settings->period++;
+	struct bucket_totals *totals = bucket_ring_totals(pipeline->history, summing.from_ns);
+	if (totals && settings->duty != UINT32_MAX)
+		totals->duty = (float)settings->duty / (float)UINT32_MAX;
 	if (summing.to_ns > SUM_IDLE_NS)
 		sum_table_evict(pipeline->sums, summing.to_ns - SUM_IDLE_NS, forget_sum, pipeline);
+	return pipeline->looked_cpu_ns - cpu_ns;
 }
 
 /* ---- The heap ---- */

@@ -36,8 +36,9 @@ struct pipeline {
 	struct sum_table *sums;
 	struct heap_table *heaps;
 	struct counters counters;
-	uint64_t looked_ns; /* when the threads were looked at last. Boot time */
-	uint64_t ring_lost; /* losses of the ring buffer that are in the buckets already */
+	uint64_t looked_cpu_ns; /* CPU time that the looks told of */
+	uint64_t looked_ns;     /* when the threads were looked at last. Boot time */
+	uint64_t ring_lost;     /* losses of the ring buffer that are in the buckets already */
 };
 
 /* Every sample that was taken: kept, or lost for a named reason. */
@@ -60,9 +61,9 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline);
 
 /*
  * Look at all threads and put what the kernel programs have added up since the last look into the
- * history.
+ * history. Returns the CPU time that those who are watched used since then, in ns.
  */
-void pipeline_look(struct pipeline *pipeline);
+uint64_t pipeline_look(struct pipeline *pipeline);
 
 /* Empty the ring buffer and count: taken = kept + all the others, to the sample. */
 void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger);

@@ -266,6 +266,17 @@ struct sampler_settings *sampler_settings(struct sampler *sampler)
 	return sampler->settings;
 }
 
+void sampler_read_counter_cpus(const struct sampler *sampler, uint32_t counter, uint64_t *values)
+{
+	if (bpf_map_lookup_elem(sampler->fds[BROKER_FD_COUNTERS], &counter, values))
+		memset(values, 0, sampler->cpu_count * sizeof(*values));
+}
+
+uint32_t sampler_cpu_count(const struct sampler *sampler)
+{
+	return sampler->cpu_count;
+}
+
 uint64_t sampler_read_counter(const struct sampler *sampler, uint32_t counter)
 {
 	_cleanup_free_ uint64_t *values = memory_new(sampler->cpu_count * sizeof(*values));

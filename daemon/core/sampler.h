@@ -77,6 +77,12 @@ struct sampler_settings *sampler_settings(struct sampler *sampler);
 /* Sum each counter over the CPUs into counters[KERNEL_COUNTER_COUNT]. */
 void sampler_read_counters(const struct sampler *sampler, uint64_t *counters);
 
+/* One counter on each CPU: values[cpu], as many as sampler_open() was told. */
+void sampler_read_counter_cpus(const struct sampler *sampler, uint32_t counter, uint64_t *values);
+
+/* CPUs that there may be. */
+uint32_t sampler_cpu_count(const struct sampler *sampler);
+
 /* The same for one counter. */
 uint64_t sampler_read_counter(const struct sampler *sampler, uint32_t counter);
 

@@ -12,6 +12,7 @@
 #include "daemon/core/self_usage.h"
 #include "daemon/core/sources.h"
 #include "daemon/core/target_table.h"
+#include "daemon/core/watch.h"
 #include "daemon/core/worker_client.h"
 #include "daemon/options.h"
 
@@ -25,13 +26,24 @@ static double round_to(double value, double step)
 	return round(value / step) * step;
 }
 
+/* What is in force for switches and page faults, and what looking at them costs. */
+static json_t *watching(const struct sources *sources)
+{
+	const struct pacing *pacing = watch_pacing(sources->watch);
+
+	return json_pack("{s:f, s:f, s:f}", "duty", round_to(pacing->duty, 0.001), "walks_hz",
+			 round_to(pacing->hz * pacing->keep, 0.01), "cost_percent",
+			 round_to(100 * watch_cost(sources->watch), 0.001));
+}
+
 static json_t *sampling(const struct sources *sources)
 {
-	return json_pack("{s:s, s:I, s:I, s:s, s:s}", "event",
+	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o}", "event",
 			 sources->hardware_cycles ? "cycles" : "cpu-clock", "rate_hz",
 			 (json_int_t)target_table_rate_hz(sources->question.targets), "cpus",
 			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "walk", "unwind tables",
-			 "mappings", sources->mapping_lookup ? "kernel" : "table");
+			 "mappings", sources->mapping_lookup ? "kernel" : "table", "watch",
+			 watching(sources));
 }
 
 static json_t *samples(const struct pipeline_ledger *ledger)

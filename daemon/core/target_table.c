@@ -233,8 +233,16 @@ static void apply(struct target_table *table)
 	uint32_t rate_hz = 0, events = 0;
 	uint32_t names = 0, cgroups = 0;
 
+	double budget_percent = 0;
+
 	for (uint32_t i = 0; i < table->count; i++) {
-		events |= events_of(table->targets[i]);
+		uint32_t wanted = events_of(table->targets[i]);
+
+		events |= wanted;
+		/* The hooks are everybody's: who pays for most of them decides. */
+		if (wanted & ~(UINT32_C(1) << EVENT_CPU) &&
+		    table->targets[i]->budget_percent > budget_percent)
+			budget_percent = table->targets[i]->budget_percent;
 		if (samples_cpu(table->targets[i]) && table->targets[i]->rate_hz > rate_hz)
 			rate_hz = table->targets[i]->rate_hz;
 	}
@@ -268,6 +276,7 @@ static void apply(struct target_table *table)
 	sampler_set_active(table->sampler, rate_hz > 0 || events);
 	if (rate_changed)
 		set_rate(table);
+	watch_set_budget(table->watch, budget_percent);
 	if (events != table->events)
 		set_events(table, events);
 }

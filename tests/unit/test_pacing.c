@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/pacing.h"
+
+#include "common/clock.h"
+#include "tests/unit/cmocka_all.h"
+
+/* A second of a busy CPU, with a budget of one percent of it. */
+static struct pacing_usage second(uint64_t hits, uint64_t walk_ns)
+{
+	return (struct pacing_usage){
+		.hits = hits,
+		.peak = hits,
+		.walk_ns = walk_ns,
+		.attached_ns = NS_PER_SECOND,
+		.cpu_ns = NS_PER_SECOND,
+		.elapsed_ns = NS_PER_SECOND,
+		.budget_percent = 1,
+	};
+}
+
+static void little_is_looked_at_in_full(void **state)
+{
+	struct pacing pacing;
+	struct pacing_usage usage = second(5000, 1000000);
+
+	(void)state;
+	pacing_init(&pacing);
+	pacing_adjust(&pacing, &usage);
+	assert_true(pacing.duty == 1);
+	assert_true(pacing.hz == PACING_MAX_HZ);
+	assert_true(pacing.keep == 1);
+}
+
+static void many_switches_have_the_hooks_attached_for_a_while_only(void **state)
+{
+	struct pacing pacing;
+
+	(void)state;
+	pacing_init(&pacing);
+	for (int i = 0; i < 10; i++) {
+		struct pacing_usage usage = second((uint64_t)(150000 * pacing.duty), 0);
+
+		usage.attached_ns = (uint64_t)((double)NS_PER_SECOND * pacing.duty);
+		pacing_adjust(&pacing, &usage);
+	}
+	/* 150000 times 150 ns are 2.25 %; 0.4 % are allowed. */
+	assert_true(pacing.duty > 0.17 && pacing.duty < 0.19);
+	struct pacing_usage calm = second(1000, 0);
+	pacing_adjust(&pacing, &calm);
+	assert_true(pacing.duty == 1);
+}
+
+static void many_walks_become_fewer_for_each_thread(void **state)
+{
+	struct pacing pacing;
+
+	(void)state;
+	pacing_init(&pacing);
+	/* Walks cost 100 us a second for each hertz. */
+	for (int i = 0; i < 20; i++) {
+		struct pacing_usage usage =
+			second(1000, (uint64_t)(pacing.hz * pacing.keep * 1000000));
+
+		pacing_adjust(&pacing, &usage);
+	}
+	assert_true(pacing.hz == PACING_MIN_HZ);
+	assert_true(pacing.keep > 0.39 && pacing.keep < 0.41);
+	for (int i = 0; i < 20; i++) {
+		struct pacing_usage usage = second(1000, 1000);
+
+		pacing_adjust(&pacing, &usage);
+	}
+	assert_true(pacing.hz == PACING_MAX_HZ);
+	assert_true(pacing.keep == 1);
+}
+
+static void without_a_budget_there_is_no_limit(void **state)
+{
+	struct pacing pacing;
+	struct pacing_usage usage = second(1000000, NS_PER_SECOND / 2);
+
+	(void)state;
+	usage.budget_percent = 0;
+	pacing_init(&pacing);
+	pacing_adjust(&pacing, &usage);
+	assert_true(pacing.duty == 1 && pacing.hz == PACING_MAX_HZ);
+}
+
+static void nothing_that_passed_changes_nothing(void **state)
+{
+	struct pacing pacing;
+	struct pacing_usage usage = {0};
+
+	(void)state;
+	pacing_init(&pacing);
+	pacing_adjust(&pacing, &usage);
+	assert_true(pacing.duty == 1);
+	assert_true(pacing_cost(&usage) <= 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(little_is_looked_at_in_full),
+		cmocka_unit_test(many_switches_have_the_hooks_attached_for_a_while_only),
+		cmocka_unit_test(many_walks_become_fewer_for_each_thread),
+		cmocka_unit_test(without_a_budget_there_is_no_limit),
+		cmocka_unit_test(nothing_that_passed_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
