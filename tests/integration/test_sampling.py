@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What a profile of a program whose truth is known shows."""
+import os
 import subprocess
 
 from harness import Scene, assert_equal, assert_in, children_of, main, parse_folded, share_of, test, wait_until, workload
@@ -36,12 +37,17 @@ def weights_are_cpu_time(scene: Scene):
     scene.flamed()
     program = scene.workload("sample_program", 4)
     scene.attach(program, "-F", "499")
-    assert_equal(program.wait(60), 0)
+    _, status, usage = os.wait4(program.pid, 0)
+    program.returncode = os.waitstatus_to_exitcode(status)
+    assert_equal(program.returncode, 0)
     profile = scene.profile(targets=[str(program.pid)], last_ms=60000)
-    weight = sum(row[3] for row in profile["rows"])
+    weight = sum(row[3] for row in profile["rows"]) / 1e9
+    variance = sum(row[4] for row in profile["rows"]) / 1e18
     count = sum(row[2] for row in profile["rows"])
-    assert count > 400, count
-    assert abs(weight / count / profile["interval"] - 1) < 0.05, "a sample stands for one interval"
+    assert abs(weight * 1e9 / count / profile["interval"] - 1) < 0.05, "a sample stands for one interval"
+    # It ran for a moment before it was attached; the rest is chance, which the profile itself estimates.
+    used = usage.ru_utime + usage.ru_stime
+    assert abs(weight - used) < 0.2 + 4 * variance ** 0.5, f"{weight:.2f} s sampled of {used:.2f} s used"
     assert_equal((profile["event"], profile["unit"]), ("cpu", "ns"))
 
 
