@@ -3,6 +3,7 @@
 
 #include <err.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/command.h"
 
@@ -37,4 +38,25 @@ void reading_add(const char *path, const struct input_settings *settings, int wh
 	int error = input_read(path, settings, which, list, &report);
 
 	tell(path, error, &report);
+}
+
+int reading_is_file(const char *operand)
+{
+	/* A pid, comm:GLOB, cgroup:PATH and all are targets even where a file is called so. */
+	int is_target = strcmp(operand, "all") == 0 || strncmp(operand, "comm:", 5) == 0 ||
+			strncmp(operand, "cgroup:", 7) == 0 ||
+			strspn(operand, "0123456789") == strlen(operand);
+
+	return !is_target && access(operand, F_OK) == 0;
+}
+
+struct profile *reading_profile(const char *path)
+{
+	_cleanup_(input_report_fini) struct input_report report;
+	const struct input_settings settings = {0};
+	struct profile *profile;
+	int error = input_read_profile(path, &settings, &profile, &report);
+
+	tell(path, error, &report);
+	return profile;
 }

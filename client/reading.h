@@ -12,4 +12,10 @@
 void reading_add(const char *path, const struct input_settings *settings, int which,
 		 struct stack_list *list);
 
+/* Non-zero when operand, which stands where a target may, names a file instead. */
+int reading_is_file(const char *operand);
+
+/* Read the profile in the file at path, with its processes and losses where it has them. Owned. */
+struct profile *reading_profile(const char *path);
+
 #endif

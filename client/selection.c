@@ -2,10 +2,13 @@
 #include "client/selection.h"
 
 #include <err.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/client.h"
 #include "client/connection.h"
+#include "client/reading.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/profile.h"
@@ -187,10 +190,42 @@ static void take_json(struct answer *answer, char **json, size_t *length)
 	*length = answer->stream_length;
 }
 
+/* What a file holds was chosen when it was written. */
+static void check_file_options(const struct client *client, const struct selection *selection)
+{
+	if (selection->last_ns != DEFAULT_LAST_NS || selection->from_ns || selection->to_ns ||
+	    selection->event || selection->tid || selection->no_kernel || selection->no_user ||
+	    selection->lines || selection->inlined || selection->idle)
+		command_misused(client->command, "a file holds what was recorded: what to select "
+						 "is for flamed");
+}
+
+static int append_json(void *context, const char *bytes, size_t length)
+{
+	return fwrite(bytes, 1, length, context) == length ? 0 : -EIO;
+}
+
+static struct profile *read_file(const char *path, char **json, size_t *length)
+{
+	struct profile *profile = reading_profile(path);
+	FILE *file = json ? open_memstream(json, length) : NULL;
+
+	if (!json)
+		return profile;
+	if (!file || profile_json_write(profile, append_json, file) || fclose(file))
+		err(EXIT_FAILED, "%s", path);
+	return profile;
+}
+
 struct profile *selection_fetch(struct client *client, const struct selection *selection,
 				int operand_count, char **operands, char **json, size_t *length)
 {
 	struct answer answer;
+
+	if (operand_count == 1 && reading_is_file(operands[0])) {
+		check_file_options(client, selection);
+		return read_file(operands[0], json, length);
+	}
 	struct profile *profile = ask(client, selection, operand_count, operands, &answer);
 
 	if (!profile)

@@ -51,7 +51,8 @@ struct option_set selection_options(struct selection *selection);
 struct stack_levels selection_levels(const struct selection *selection);
 
 /*
- * Ask for the samples of the targets (operands; none: all that one may see). Tells on standard
+ * Ask for the samples of the targets (operands; none: all that one may see), or read them from a
+ * file (a picture, JSON, any text that render reads) when that is the one operand. Tells on standard
  * error the notes that belong to the answer (the window reaches back less far than asked). Exits
  * when there is no answer, or the options contradict each other. *json is the text of the answer
  * and Owned (free), *length its length; json may be NULL. Owned (profile_free).

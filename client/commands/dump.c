@@ -121,11 +121,12 @@ static int run(struct client *client, int operand_count, char **operands)
 
 const struct command dump_command = {
 	.name = "dump",
-	.operands = "[TARGET...]",
+	.operands = "[TARGET... | FILE]",
 	.summary = "Write what was sampled in a window: folded stacks, JSON or perf script text",
 	.examples = "  flamectl dump --last 30s | flamegraph.pl > flame.svg\n"
 		    "  flamectl dump 1234 --by-thread --annotate\n"
-		    "  flamectl dump -f json --from -10m --to -5m -o before.json\n",
+		    "  flamectl dump -f json --from -10m --to -5m -o before.json\n"
+		    "  flamectl dump picture.svg > stacks.folded\n",
 	.list_options = list_options,
 	.prints_data = 1,
 	.run = run,

@@ -102,7 +102,8 @@ static void print_whole(const struct profile *profile, const struct ranking *ran
 	_cleanup_free_ char *target = text_copy_printable(profile_text(profile, profile->target));
 	_cleanup_free_ char *event = text_copy_printable(profile_text(profile, profile->event));
 
-	fprintf(file, "%s of %s: ", event, *target ? target : "all");
+	if (*event)
+		fprintf(file, "%s of %s: ", event, *target ? target : "all");
 	if (profile->unit == PROFILE_NS)
 		fprintf(file, "%.2f s in ", ranking->weight / (double)NS_PER_SECOND);
 	else if (profile->unit == PROFILE_BYTES)
@@ -110,7 +111,9 @@ static void print_whole(const struct profile *profile, const struct ranking *ran
 	fprintf(file, "%.0f samples", ranking->samples);
 	if (profile_lost(profile) > 0)
 		fprintf(file, ", %.0f lost", profile_lost(profile));
-	fprintf(file, "; window of %.1f s\n\n", seconds);
+	if (seconds > 0)
+		fprintf(file, "; window of %.1f s", seconds);
+	fputs("\n\n", file);
 }
 
 static void print_text(const struct profile *profile, const struct ranking *ranking, size_t count,
@@ -231,7 +234,7 @@ static int run(struct client *client, int operand_count, char **operands)
 
 const struct command top_command = {
 	.name = "top",
-	.operands = "[TARGET...]",
+	.operands = "[TARGET... | FILE]",
 	.summary = "Show the hottest functions of a window, self and total, with 95 % margins",
 	.examples = "  flamectl top --last 30s -n 10\n"
 		    "  flamectl top 1234 --live --last 5s\n"

@@ -182,4 +182,19 @@ def per_process_folded_text_names_the_pid(scene: Scene):
     wait_until(lambda: scene.flamectl("list").stdout.count("sample_program"), "the list names it")
 
 
+@test
+def a_picture_that_was_mailed_can_be_dumped_and_listed(scene: Scene):
+    scene.flamed()
+    program = scene.workload("sample_program")
+    scene.attach(program, "-F", "499")
+    scene.wait_samples(program.pid, 200)
+    scene.flamectl("svg", program.pid, "-o", scene.path("picture.svg"))
+    scene.daemons[-1].stop()  # nobody is there to be asked
+    assert share_of(scene.folded(scene.path("picture.svg")), "compute_hot") > 50
+    assert_in("compute_hot", scene.flamectl("top", scene.path("picture.svg")).stdout)
+    profile = json.loads(scene.flamectl("dump", "-f", "json", scene.path("picture.svg")).stdout)
+    assert_equal(profile["processes"][0]["name"], "sample_program")
+    assert_in("is for flamed", scene.flamectl("dump", "--last", "5s", scene.path("picture.svg"), status=2).stderr)
+
+
 main()
