@@ -3,7 +3,7 @@
  * The coin: with what probability the next event of a thread is looked at. It follows from how
  * often the thread had such events in the last seconds and never from the event itself, so that an
  * event of probability p may stand for 1 / p of them. Threads whose mean interval is all_paced_ns
- * or longer lose nothing.
+ * or longer lose nothing, unless there are so many of them that all get less (paced_keep).
  */
 #ifndef FLAME_BPF_PACE_BPF_H
 #define FLAME_BPF_PACE_BPF_H
@@ -25,13 +25,13 @@ struct pace {
 	__u32 reserved;
 };
 
-/* Begin with every event. */
-static __always_inline void pace_start(struct pace *pace)
+/* Begin with every event, or as many of all threads' as may be. */
+static __always_inline void pace_start(struct pace *pace, const struct sampler_settings *knobs)
 {
 	pace->began_ns = 0;
 	pace->past_ns = 0;
 	pace->past_events = 0;
-	pace->keep = KEEP_ALL;
+	pace->keep = knobs->paced_keep;
 }
 
 /* Whether to look at the event that is happening. */
@@ -73,7 +73,7 @@ static __always_inline void pace_update(struct pace *pace, __u64 now_ns, __u64 e
 		passed_ns = PACE_LEAST_NS;
 	mean_ns = passed_ns / (count ? count : 1);
 	if (mean_ns >= all_ns) {
-		pace->keep = KEEP_ALL;
+		pace->keep = knobs->paced_keep;
 		return;
 	}
 	keep = (mean_ns << 32) / (all_ns ? all_ns : 1) * knobs->paced_keep >> 32;

@@ -196,7 +196,7 @@ struct sampler_settings {
 	__u32 generation;    /* grows when the sets change: what threads remember is void */
 	__u32 period;        /* grows with every look */
 	__u32 all_paced_ns;  /* threads with a longer mean interval between events are exact */
-	__u32 paced_keep;    /* share of the others' fair share that is kept, of 2^32 - 1 */
+	__u32 paced_keep;    /* share of what that leaves that is kept, of 2^32 - 1: all threads' */
 	__u32 duty;          /* share of the time in which the hooks are attached, likewise */
 	__u32 is_unhooked;   /* non-zero: they are not; what passes now is not counted */
 	__u32 reserved;

@@ -34,9 +34,10 @@ static __always_inline void sleeper_ask(struct task_struct *task)
 }
 
 /*
- * Decide which events of the task are wanted; nothing is stored of a thread that never was wanted.
+ * Decide which events of the task are wanted, and return them; nothing is stored of a thread that
+ * never was wanted.
  */
-static __always_inline int thread_judge(struct task_struct *task, int is_current)
+static __always_inline int thread_judge(struct task_struct *task, int is_current, int is_known)
 {
 	const struct sampler_settings *knobs = settings_get();
 	struct sleeper *thread;
@@ -50,13 +51,15 @@ static __always_inline int thread_judge(struct task_struct *task, int is_current
 	wanted = selection.events & WATCHED_EVENTS;
 	if (!wanted && selection.is_pending && is_current)
 		sleeper_ask(task);
+	if (!wanted && !is_known)
+		return 0;
 	thread = bpf_task_storage_get(&sleepers, task, 0,
 				      wanted ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	if (!thread)
 		return 0;
 	if (wanted & ~thread->events) {
-		pace_start(&thread->pace);
-		pace_start(&thread->fault_pace);
+		pace_start(&thread->pace, knobs);
+		pace_start(&thread->fault_pace, knobs);
 		thread->since_ns = 0;
 		thread->looked_ns = 0;
 	}
@@ -65,13 +68,13 @@ static __always_inline int thread_judge(struct task_struct *task, int is_current
 	/* A process that is still to be judged is asked about again. */
 	if (!selection.is_pending || wanted)
 		thread->generation = knobs->generation;
-	return 0;
+	return (int)wanted;
 }
 
 /* The same for the current task: a function of its own, which the verifier looks at once. */
-__weak __noinline int thread_judge_current(void)
+__weak __noinline int thread_judge_current(int is_known)
 {
-	return thread_judge(bpf_get_current_task_btf(), 1);
+	return thread_judge(bpf_get_current_task_btf(), 1, is_known);
 }
 
 /*
@@ -85,10 +88,11 @@ static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int 
 	struct sleeper *thread = bpf_task_storage_get(&sleepers, task, 0, 0);
 
 	if (!thread || thread->generation != knobs->generation) {
-		if (is_current)
-			thread_judge_current();
-		else
-			thread_judge(task, 0);
+		int is_known = thread != NULL;
+
+		if (!(is_current ? thread_judge_current(is_known)
+				 : thread_judge(task, 0, is_known)))
+			return NULL;
 		thread = bpf_task_storage_get(&sleepers, task, 0, 0);
 	}
 	return thread && thread->events & events ? thread : NULL;

@@ -8,6 +8,7 @@ windows in which known sleeps are compared with the printed interval.
 """
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -58,22 +59,34 @@ def redis(scene, clients, cpus):
     server = scene.start(*pin, "redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no")
     wait_until(lambda: os.path.exists(path), "redis accepts")
 
-    def seconds_per_request():
-        done = subprocess.run([*pin, "redis-benchmark", "-s", path, "-c", str(clients), "-t", "get", "-q",
-                               "-n", str(int(60000 * SECONDS))], capture_output=True, text=True, check=True)
-        return 1 / float(re.findall(r"([0-9.]+) requests per second", done.stdout)[-1])
+    def cpu_per_request():
+        """CPU time of server and client by request: what others do to the wall clock is not in it."""
+        requests = int(60000 * SECONDS)
+        server_ns, client = schedstat(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*pin, "redis-benchmark", "-s", path, "-c", str(clients), "-t", "get", "-q", "-n", str(requests)],
+                       capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        client_s = after.ru_utime + after.ru_stime - client.ru_utime - client.ru_stime
+        return ((schedstat(server.pid) - server_ns) / 1e9 + client_s) / requests
 
     def attach():
         scene.flamectl("attach", server.pid, "-e", "offcpu", "--budget", "1")
-        time.sleep(1.5)  # the pacing takes a bucket to see what there is
+        cpu_per_request()  # the pacing takes a bucket or two to see what there is
+        cpu_per_request()
 
     def detach():
         scene.flamectl("detach", server.pid, status=None)
+        cpu_per_request()
 
-    seconds_per_request()
-    ratios = interleave(seconds_per_request, attach, detach)
-    show(f"redis, {clients} client(s) on CPU {cpus}: slower by", spread(ratios),
+    cpu_per_request()
+    ratios = interleave(cpu_per_request, attach, detach)
+    show(f"redis, {clients} client(s) on CPU {cpus}: dearer by", spread(ratios),
          "at most 2 %" if clients == 1 else "not measurable")
+    scene.flamectl("attach", server.pid, "-e", "offcpu", "--budget", "1")
+    cpu_per_request()
+    cpu_per_request()
+    watch = scene.daemons[-1].request("status")["sampling"]["watch"]
+    show("  share of the time that was looked at, and its own estimate", f"{100 * watch['duty']:.0f} %, {watch['cost_percent']} %")
 
 
 # ---- an idle host ----------------------------------------------------------------------------------------------------------
