@@ -8,9 +8,9 @@
 #include "common/memory.h"
 
 static const struct command *const commands[] = {
-	&attach_command, &detach_command, &stop_command,     &start_command, &list_command,
-	&status_command, &top_command,    &svg_command,      &dump_command,  &record_command,
-	&diff_command,   &render_command, &collapse_command,
+	&attach_command, &detach_command, &stop_command,   &start_command,    &list_command,
+	&status_command, &top_command,    &svg_command,    &dump_command,     &record_command,
+	&leaks_command,  &diff_command,   &render_command, &collapse_command,
 };
 
 const struct command *command_table_get(size_t index)

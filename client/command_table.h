@@ -15,6 +15,7 @@ extern const struct command attach_command;
 extern const struct command detach_command;
 extern const struct command stop_command;
 extern const struct command start_command;
+extern const struct command leaks_command;
 extern const struct command list_command;
 extern const struct command status_command;
 extern const struct command dump_command;

@@ -20,11 +20,11 @@
 #define DEFAULT_LAST_NS (PROTOCOL_DEFAULT_LAST_MS * NS_PER_MS)
 
 const char *const selection_events[] = {"cpu", "offcpu", "heap", "fault", "wall", NULL};
-const char *const selection_units[] = {"samples", "ms", "us", "ns", "bytes", NULL};
+const char *const selection_units[] = {"samples", "ms", "us", "ns", "bytes", "count", NULL};
 
 /* What the words of selection_units mean; -1 is "not given". */
-static const enum stack_unit units[] = {STACK_UNIT_SAMPLES, STACK_UNIT_MS, STACK_UNIT_US,
-					STACK_UNIT_NS, STACK_UNIT_BYTES};
+static const enum stack_unit units[] = {STACK_UNIT_SAMPLES, STACK_UNIT_MS,    STACK_UNIT_US,
+					STACK_UNIT_NS,      STACK_UNIT_BYTES, STACK_UNIT_SAMPLES};
 
 #define FIELD(name) offsetof(struct selection, name)
 
@@ -54,8 +54,8 @@ static const struct command_option options[] = {
 	COMMAND_OPTION("lines", 0, NULL, OPTION_FLAG, FIELD(lines), "tell lines of source apart"),
 	COMMAND_OPTION("inline", 0, NULL, OPTION_FLAG, FIELD(inlined), "show inlined functions"),
 	COMMAND_OPTION("idle", 0, NULL, OPTION_FLAG, FIELD(idle), "show idle CPUs too"),
-	COMMAND_OPTION("unit", 0, "UNIT", OPTION_WORD, FIELD(unit), "samples, ms, us, ns or bytes",
-		       .words = selection_units),
+	COMMAND_OPTION("unit", 0, "UNIT", OPTION_WORD, FIELD(unit),
+		       "samples (or count), ms, us, ns or bytes", .words = selection_units),
 	COMMAND_OPTION("min-quality", 0, "PERCENT", OPTION_PERCENT, FIELD(min_quality),
 		       "fail if fewer stacks are whole and named"),
 };

@@ -10,6 +10,7 @@
 #include "daemon/core/access.h"
 #include "daemon/core/answer.h"
 #include "daemon/core/handlers.h"
+#include "daemon/core/heap_notes.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/request.h"
 #include "daemon/core/sources.h"
@@ -78,6 +79,8 @@ static void on_answered(void *context, struct profile *answer, const char *cause
 	describe_source(dump->sources, dump->measure, profile);
 	profile->target = profile_string(profile, dump->target);
 	add_notes(profile);
+	if (dump->measure->rows >> EVENT_HEAP & 1)
+		heap_notes_add(dump->sources->heaps, profile);
 	free_dump(dump);
 	struct evbuffer *content = evbuffer_new();
 	if (!content || profile_json_write(profile, write_to_buffer, content)) {

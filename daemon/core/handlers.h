@@ -24,6 +24,9 @@ void handle_list(struct request *request, void *context);
 /* dump_request.c: a question about the past, answered with a profile. */
 void handle_dump(struct request *request, void *context);
 
+/* leak_request.c: what processes hold whose heap is watched. */
+void handle_leaks(struct request *request, void *context);
+
 /* Non-zero when the peer may do everything. */
 int handler_may_do_all(const struct request *request);
 

@@ -497,7 +497,7 @@ void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 		if (heap_governor_is_over(process->request.budget_percent, &spending))
 			go_duty(process, "it allocates too often for its budget");
 		else if (process->evidence.incomplete_ns)
-			go_full(process, "records were lost, so it begins anew");
+			go_duty(process, "its records came faster than they could be taken");
 	} else if (process->duty && fits_again(process, now_ns)) {
 		go_full(process, "it allocates less now");
 	}

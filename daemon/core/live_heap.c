@@ -125,7 +125,9 @@ static uint32_t get_sum(struct live_heap *heap, uint32_t stack)
 		heap->sums = memory_grow(heap->sums, &heap->sum_capacity, ++heap->sum_limit,
 					 sizeof(*heap->sums));
 	stack_table_keep(heap->stacks, stack);
-	heap->sums[number] = (struct sum){.stack = stack, .is_used = 1, .stride = 1};
+	/* The stretch in which it came begins with what it holds at the end. */
+	heap->sums[number] =
+		(struct sum){.stack = stack, .is_used = 1, .stride = 1, .floor = UINT64_MAX};
 	hashmap_add(&heap->sum_index, hash_u64(stack), number);
 	return number;
 }
@@ -274,7 +276,7 @@ void live_heap_look(struct live_heap *heap)
 		if (++sum->passed < sum->stride)
 			continue;
 		sum->passed = 0;
-		sum->looks[sum->look_count++] = sum->floor;
+		sum->looks[sum->look_count++] = sum->floor < sum->bytes ? sum->floor : sum->bytes;
 		sum->floor = sum->bytes;
 		if (sum->look_count == LIVE_HEAP_LOOKS)
 			halve_looks(sum);

@@ -204,6 +204,22 @@ static const struct parameter dump_parameters[] = {
 	 .fallback = "false"},
 };
 
+static const struct parameter leak_parameters[] = {
+	TARGETS_PARAMETER("targets; all that one may see when missing", false),
+	{.name = "older_ms",
+	 .type = PARAMETER_INTEGER,
+	 .summary = "only blocks that have been held for so long",
+	 .fallback = "60000",
+	 .minimum = 0,
+	 .maximum = PROTOCOL_MAX_DURATION_MS},
+	{.name = "limit",
+	 .type = PARAMETER_INTEGER,
+	 .summary = "most stacks of a process",
+	 .fallback = "100",
+	 .minimum = 1,
+	 .maximum = 10000},
+};
+
 static const struct parameter subscribe_parameters[] = {
 	{.name = "events",
 	 .type = PARAMETER_STRINGS,
@@ -243,6 +259,10 @@ static const struct method methods[] = {
 	 .summary = "what was sampled in a window, as a stream of one profile",
 	 .handler = handle_dump,
 	 PARAMETERS(dump_parameters)},
+	{.name = "leaks",
+	 .summary = "what processes hold whose heap is watched, by stack",
+	 .handler = handle_leaks,
+	 PARAMETERS(leak_parameters)},
 	{.name = "subscribe",
 	 .summary = "be told of changes as they happen",
 	 .handler = handle_subscribe,

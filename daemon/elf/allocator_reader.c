@@ -13,6 +13,9 @@
 #define RDI_RSI     (PROBE_RDI | PROBE_RSI)
 #define RDI_RSI_RDX (PROBE_RDI | PROBE_RSI | PROBE_RDX)
 
+/* Those that every allocator has, by number in the table. */
+enum { KNOWN_MALLOC, KNOWN_FREE };
+
 /* Every allocator has the first group; the others are its own. */
 static const struct known_function {
 	const char *name;
@@ -21,8 +24,8 @@ static const struct known_function {
 	uint32_t flags;
 	int only_cheap; /* it calls another one of these, which will do when a probe is dear */
 } known_functions[] = {
-	{"malloc", HEAP_MALLOC, RDI, 0, 0},
-	{"free", HEAP_FREE, RDI, 0, 0},
+	[KNOWN_MALLOC] = {"malloc", HEAP_MALLOC, RDI, 0, 0},
+	[KNOWN_FREE] = {"free", HEAP_FREE, RDI, 0, 0},
 	{"calloc", HEAP_CALLOC, RDI_RSI, 0, 0},
 	{"realloc", HEAP_REALLOC, RDI_RSI, 0, 0},
 	{"reallocarray", HEAP_REALLOCARRAY, RDI_RSI_RDX, 0, 1},
@@ -153,12 +156,15 @@ static int place_function(const struct elf_file *file, const struct known_functi
 int allocator_find(const struct elf_file *file, struct allocator_function *functions)
 {
 	struct found_function found[ARRAY_SIZE(known_functions)] = {0};
-	int count = 0, allocates = 0, frees = 0;
+	int count = 0;
 
 	if (file->header.e_machine != EM_X86_64)
 		return -ENOTSUP;
 	find_in_section(file, SHT_DYNSYM, found);
 	find_in_section(file, SHT_SYMTAB, found);
+	/* C++ operators alone do not make an allocator: they call one. */
+	if (!found[KNOWN_MALLOC].vaddr || !found[KNOWN_FREE].vaddr)
+		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(known_functions); i++) {
 		struct allocator_function function;
 		uint64_t offset, left;
@@ -167,11 +173,9 @@ int allocator_find(const struct elf_file *file, struct allocator_function *funct
 		    is_there(functions, count, offset) ||
 		    place_function(file, &known_functions[i], &found[i], &function))
 			continue;
-		allocates |= function.function == HEAP_MALLOC;
-		frees |= function.function == HEAP_FREE;
 		functions[count++] = function;
 	}
-	return allocates && frees ? count : -ENOENT;
+	return count ? count : -ENOENT;
 }
 
 int allocator_reader_read(int fd, int *answer)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The heap of a process that was never restarted: what it allocates, by whom, exactly; and that it survives that."""
+import os
+import signal
 import subprocess
 
-from harness import assert_equal, main, test, wait_until
+from harness import PATIENCE, Skip, all_kernel_programs, assert_equal, assert_in, is_alive, main, need_tool, test, wait_until
 
 
 class Allocations:
     """The workload of the same name: waits to be told to start, tells what it did when it is stopped."""
 
-    def __init__(self, scene, rate):
-        self.process = scene.workload("allocations", rate, "wait", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, scene, rate, name="allocations", **options):
+        self.process = scene.workload(name, rate, "wait", stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
         self.pid = self.process.pid
 
     def go(self):
@@ -64,6 +66,245 @@ def the_code_is_what_it_was_after_detaching(scene):
     wait_until(lambda: "the code is what it was" in daemon.log(), "the probes are removed and compared")
     assert "Code is not what it was" not in daemon.log()
     assert program.process.poll() is None
+
+
+@test
+def what_grows_is_told_from_what_is_only_held(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000)
+    scene.attach(program, "-e", "heap")
+    program.go()
+
+    def verdicts():
+        stacks = scene.flamectl_json("leaks", program.pid, "--older", "1s")["stacks"]
+        return {stack["frames"][-1][0]: stack["verdict"] for stack in stacks}
+    wait_until(lambda: verdicts().get("leak") == "leak", "the leak is called one")
+    assert_equal(verdicts()["fill_cache"], "cache")
+    told = program.stop()
+
+    result = scene.flamectl_json("leaks", program.pid, "--older", "0s")
+    held = {stack["frames"][-1][0]: stack["bytes"] for stack in result["stacks"]}
+    assert_equal(held["leak"], told["leak"], "held by the leak")
+    assert_equal(held["fill_cache"], told["cache"], "held by the cache")
+    assert "churn" not in held, held
+    assert result["processes"][0]["complete"]
+    assert_in("leaks: held for", scene.flamectl("leaks", program.pid, "--older", "1s").stdout)
+
+
+@test
+def a_program_that_allocates_too_often_is_watched_in_windows(scene):
+    scene.flamed()
+    program = Allocations(scene, 0)
+    scene.flamectl("attach", program.pid, "-e", "heap", "--budget", "1")
+    program.go()
+
+    def process():
+        return scene.flamectl_json("leaks", program.pid)["processes"][0]
+    found = wait_until(lambda: process() if process()["tier"] == "duty" else None, "the duty tier")
+    assert_equal([change["tier"] for change in found["tiers"]], ["full", "duty"])
+    assert not found["complete"]
+    assert_in("frees were missed", " ".join(found["notes"]))
+    wait_until(lambda: leaf_weights(heap_profile(scene, program.pid)).get("churn", 0) > 1e9, "windows give allocations")
+    notes = " ".join(heap_profile(scene, program.pid)["notes"])
+    assert_in("duty", notes, "the answer tells the tier")
+
+
+@test
+def a_static_program_is_watched_by_its_symbols(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000, "allocations_static")
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 1000)
+    told = program.stop()
+    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+
+
+@test
+def a_stripped_static_program_is_refused_with_the_reason(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000, "allocations_stripped")
+    refused = scene.flamectl("attach", program.pid, "-e", "heap", status=1)
+    assert_in("no allocator was found", refused.stderr)
+    assert_in("event fault", refused.stderr)
+    assert_equal(scene.daemons[-1].request("list")["targets"], [])
+
+
+def survives(scene, what, seconds=4, **options):
+    """Attach and detach again and again while the program does what is dangerous; it must end well."""
+    scene.flamed()
+    process = scene.workload("allocation_dangers", what, seconds, **options)
+    while process.poll() is None:
+        done = scene.flamectl("attach", process.pid, "-e", "heap", status=None)
+        if done.returncode:
+            break
+        try:
+            process.wait(0.7)
+        except subprocess.TimeoutExpired:
+            scene.flamectl("detach", process.pid, status=None)
+    assert_equal(process.wait(PATIENCE), 0, f"exit status of {what}")
+    assert "Code is not what it was" not in scene.daemons[-1].log()
+
+
+@test
+def two_hundred_threads_survive(scene):
+    survives(scene, "threads")
+
+
+@test
+def a_program_that_jumps_out_of_functions_survives(scene):
+    survives(scene, "longjmp")
+
+
+@test
+def a_program_that_forks_in_a_loop_survives_and_so_do_its_children(scene):
+    survives(scene, "fork")
+
+
+@test
+def a_program_that_runs_itself_again_and_again_survives(scene):
+    survives(scene, "exec")
+
+
+@test
+def a_program_that_exits_while_threads_allocate_ends_well(scene):
+    survives(scene, "exit", seconds=2)
+
+
+@test
+def a_program_in_strict_seccomp_survives(scene):
+    survives(scene, "seccomp")
+
+
+# ---- other allocators, C++ ---------------------------------------------------------------------------------------------
+
+THROWING = """
+#include <new>
+#include <vector>
+#include <unistd.h>
+static void *volatile sink;
+__attribute__((noinline)) int too_much(unsigned long size) {
+    try {
+        sink = ::operator new(size);
+        return 1;
+    } catch (const std::bad_alloc &) {
+        return 0;
+    }
+}
+__attribute__((noinline)) void use_new() {
+    sink = ::operator new(1000);
+    ::operator delete(sink);
+}
+int main() {
+    for (int i = 0; i < 500; i++) {
+        if (too_much(1ul << 62))
+            return 1;
+        use_new();
+        usleep(10000);
+    }
+    return 0;
+}
+"""
+
+
+def throwing_program(scene):
+    compiler = need_tool("g++")
+    source, program = scene.path("throwing.cc"), scene.path("throwing")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(THROWING)
+    assert_equal(scene.run(compiler, "-O1", "-o", program, source).returncode, 0, "exit status of the compiler")
+    return program
+
+
+def library(name):
+    """The path of a library that replaces the allocator."""
+    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise Skip(f"needs {name}")
+
+
+def throws_and_survives(scene, **environment):
+    scene.flamed()
+    process = scene.start(throwing_program(scene), env=dict(os.environ, **environment))
+    scene.attach(process, "-e", "heap")
+    scene.wait_samples(process.pid, 100)
+    weights = leaf_weights(heap_profile(scene, process.pid))
+    assert_equal(process.wait(PATIENCE), 0, "exit status")
+    assert any("use_new" in name for name in weights) or any("operator new" in name for name in weights), weights
+    return scene.flamectl_json("leaks", process.pid)["processes"][0]
+
+
+@test
+def a_program_that_throws_out_of_operator_new_survives(scene):
+    process = throws_and_survives(scene)
+    assert process["complete"] is True, process
+
+
+def replaced_allocator(scene, name, throws=True):
+    """Throwing C++ and exact counts of C, with a library in front of the C library's allocator."""
+    path = library(name)
+    if throws:
+        process = throws_and_survives(scene, LD_PRELOAD=path)
+        assert process["complete"] is False
+        assert_in("they may throw", " ".join(process["notes"]))
+    else:
+        scene.flamed()
+    program = Allocations(scene, 1000, env=dict(os.environ, LD_PRELOAD=path))
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 1000)
+    told = program.stop()
+    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+
+
+@test
+def jemalloc_is_watched(scene):
+    replaced_allocator(scene, "libjemalloc.so.2")
+
+
+@test
+def tcmalloc_is_watched(scene):
+    replaced_allocator(scene, "libtcmalloc_minimal.so.4")
+
+
+@test
+def mimalloc_is_watched(scene):
+    # As Debian builds it, it is C and aborts instead of throwing.
+    replaced_allocator(scene, "libmimalloc.so.2.0", throws=False)
+
+
+# ---- several processes, and the end ------------------------------------------------------------------------------------
+
+
+@test
+def two_targets_of_one_library_are_told_apart(scene):
+    scene.flamed()
+    programs = [Allocations(scene, 500), Allocations(scene, 700)]
+    for program in programs:
+        scene.attach(program, "-e", "heap")
+        program.go()
+    for program in programs:
+        scene.wait_samples(program.pid, 700)
+    for program in programs:
+        told = program.stop()
+        assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+
+
+@test
+def when_flamed_is_killed_the_probes_are_gone_within_a_second(scene):
+    daemon = scene.flamed()
+    program = Allocations(scene, 1000)
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 500)
+    pids = daemon.pids()
+    os.kill(daemon.pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "every process of flamed is gone", timeout=1)
+    wait_until(lambda: not daemon.programs & all_kernel_programs(), "the kernel programs are unloaded", timeout=1)
+    assert program.process.poll() is None
+    assert program.stop()["churn"] > 0
 
 
 main()

@@ -175,7 +175,9 @@ static void test_commands_are_found_by_what_is_unambiguous(void **state)
 		{"stat", &status_command},
 		{"", NULL},
 		{"attachx", NULL},
-		{"l", &list_command},
+		{"l", NULL},
+		{"li", &list_command},
+		{"le", &leaks_command},
 	};
 
 	(void)state;
