@@ -30,10 +30,23 @@ static const char *const mark_names[FRAME_MARK_COUNT] = {
 	[FRAME_MARK_RUNNING] = "[running]",
 };
 
+/* All others are FRAME_MARKED. */
+static const enum frame_kind mark_kinds[FRAME_MARK_COUNT] = {
+	[FRAME_MARK_BLOCKED] = FRAME_SLEEPS,      [FRAME_MARK_LOCK] = FRAME_LOCKED,
+	[FRAME_MARK_TIMER] = FRAME_SLEEPS,        [FRAME_MARK_POLL] = FRAME_SLEEPS,
+	[FRAME_MARK_PIPE] = FRAME_WAITS_IO,       [FRAME_MARK_SOCKET] = FRAME_WAITS_IO,
+	[FRAME_MARK_DEVICE] = FRAME_WAITS_IO,     [FRAME_MARK_DISK] = FRAME_WAITS_IO,
+	[FRAME_MARK_PAGE_FAULT] = FRAME_WAITS_IO, [FRAME_MARK_CHILD] = FRAME_SLEEPS,
+	[FRAME_MARK_SIGNAL] = FRAME_SLEEPS,       [FRAME_MARK_PREEMPTED] = FRAME_QUEUED,
+	[FRAME_MARK_YIELDED] = FRAME_QUEUED,      [FRAME_MARK_RUN_QUEUE] = FRAME_QUEUED,
+	[FRAME_MARK_RUNNING] = FRAME_USER,
+};
+
 static const char *const kind_names[FRAME_KIND_COUNT] = {
 	[FRAME_USER] = "user",       [FRAME_LIBRARY] = "library", [FRAME_KERNEL] = "kernel",
 	[FRAME_JIT] = "jit",         [FRAME_INLINED] = "inlined", [FRAME_UNKNOWN] = "unknown",
-	[FRAME_PROCESS] = "process", [FRAME_MARKED] = "mark",
+	[FRAME_PROCESS] = "process", [FRAME_MARKED] = "mark",     [FRAME_QUEUED] = "queued",
+	[FRAME_WAITS_IO] = "io",     [FRAME_LOCKED] = "lock",     [FRAME_SLEEPS] = "sleep",
 };
 
 const char *frame_mark_name(enum frame_mark mark)
@@ -47,6 +60,13 @@ enum frame_mark frame_mark_find(const char *name)
 		if (strcmp(mark_names[mark], name) == 0)
 			return (enum frame_mark)mark;
 	return FRAME_MARK_NONE;
+}
+
+enum frame_kind frame_mark_kind(enum frame_mark mark)
+{
+	if ((unsigned int)mark >= FRAME_MARK_COUNT || mark < FRAME_MARK_BLOCKED)
+		return FRAME_MARKED;
+	return mark_kinds[mark];
 }
 
 const char *frame_kind_name(enum frame_kind kind)

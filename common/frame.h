@@ -62,6 +62,11 @@ enum frame_kind {
 	FRAME_UNKNOWN, /* no better name than module and offset */
 	FRAME_PROCESS, /* a level that names a process, thread, host: not code */
 	FRAME_MARKED,  /* enum frame_mark */
+	/* Marks that say what a thread off the CPU waits for, in their own colours. */
+	FRAME_QUEUED,   /* for a CPU */
+	FRAME_WAITS_IO, /* for a device, a socket, a pipe, a page */
+	FRAME_LOCKED,   /* for another thread */
+	FRAME_SLEEPS,   /* for time to pass, for anything to happen */
 	FRAME_KIND_COUNT
 };
 
@@ -91,6 +96,9 @@ static inline int frame_mark_is_wait(enum frame_mark mark)
 {
 	return mark >= FRAME_MARK_BLOCKED && mark < FRAME_MARK_COUNT;
 }
+
+/* The kind of frames that say this. */
+enum frame_kind frame_mark_kind(enum frame_mark mark);
 
 /* "user", "library", … as in JSON, and back (FRAME_UNKNOWN for an unknown word). */
 const char *frame_kind_name(enum frame_kind kind);

@@ -196,6 +196,10 @@ static const struct {
 	[FRAME_UNKNOWN] = {{175, 175, 175}, {35, 35, 35}},
 	[FRAME_PROCESS] = {{205, 200, 190}, {20, 20, 20}},
 	[FRAME_MARKED] = {{225, 95, 95}, {0, 0, 0}},
+	[FRAME_QUEUED] = {{245, 190, 20}, {0, 0, 0}},
+	[FRAME_WAITS_IO] = {{70, 125, 220}, {0, 0, 0}},
+	[FRAME_LOCKED] = {{165, 80, 190}, {0, 0, 0}},
+	[FRAME_SLEEPS] = {{150, 155, 160}, {0, 0, 0}},
 };
 
 int palette_exists(const char *name)

@@ -25,14 +25,24 @@
 #define NARROW_GAP        0.5
 
 static const char kind_letters[FRAME_KIND_COUNT] = {
-	[FRAME_USER] = 'u',    [FRAME_LIBRARY] = 'l', [FRAME_KERNEL] = 'k',  [FRAME_JIT] = 'j',
-	[FRAME_INLINED] = 'i', [FRAME_UNKNOWN] = 'n', [FRAME_PROCESS] = 'p', [FRAME_MARKED] = 'm',
+	[FRAME_USER] = 'u',    [FRAME_LIBRARY] = 'l',  [FRAME_KERNEL] = 'k',  [FRAME_JIT] = 'j',
+	[FRAME_INLINED] = 'i', [FRAME_UNKNOWN] = 'n',  [FRAME_PROCESS] = 'p', [FRAME_MARKED] = 'm',
+	[FRAME_QUEUED] = 'q',  [FRAME_WAITS_IO] = 'd', [FRAME_LOCKED] = 'x',  [FRAME_SLEEPS] = 's',
 };
 
 static const char *const kind_labels[FRAME_KIND_COUNT] = {
-	[FRAME_USER] = "program",  [FRAME_LIBRARY] = "library",   [FRAME_KERNEL] = "kernel",
-	[FRAME_JIT] = "JIT",       [FRAME_INLINED] = "inlined",   [FRAME_UNKNOWN] = "no name",
-	[FRAME_PROCESS] = "level", [FRAME_MARKED] = "not walked",
+	[FRAME_USER] = "program",
+	[FRAME_LIBRARY] = "library",
+	[FRAME_KERNEL] = "kernel",
+	[FRAME_JIT] = "JIT",
+	[FRAME_INLINED] = "inlined",
+	[FRAME_UNKNOWN] = "no name",
+	[FRAME_PROCESS] = "level",
+	[FRAME_MARKED] = "not walked",
+	[FRAME_QUEUED] = "waits for a CPU",
+	[FRAME_WAITS_IO] = "waits for I/O",
+	[FRAME_LOCKED] = "waits for a lock",
+	[FRAME_SLEEPS] = "sleeps",
 };
 
 /* The backgrounds of flamegraph.pl: from and to of a gradient. */

@@ -54,7 +54,7 @@ static enum frame_kind guess_kind(const char *name, size_t length)
 		const char *text = frame_mark_name((enum frame_mark)mark);
 
 		if (strlen(text) == length && memcmp(text, name, length) == 0)
-			return FRAME_MARKED;
+			return frame_mark_kind((enum frame_mark)mark);
 	}
 	if (length && name[0] == '[')
 		return FRAME_UNKNOWN;

@@ -472,7 +472,7 @@ static void name_address(const struct symbolizer *symbolizer, uint64_t address,
 		break;
 	case MODULE_MARK:
 		name->name = frame_mark_name((enum frame_mark)frame_offset(address));
-		name->kind = FRAME_MARKED;
+		name->kind = frame_mark_kind((enum frame_mark)frame_offset(address));
 		break;
 	case MODULE_KERNEL:
 		name_kernel(symbolizer, address, name);
