@@ -27,13 +27,29 @@ FIGURES = os.environ.get("STACK_FIGURES", "")
 NAMING_SECONDS = 30
 
 
-def figures(scene, pid, rate):
+def figures(scene, process, rate, on_attached=lambda: None):
     """What stack_figures says about a process and what comes of it."""
-    done = subprocess.run([FIGURES, "--socket", scene.path("figures.sock")], capture_output=True, text=True, check=False,
-                          timeout=SECONDS + 60,
-                          env=dict(os.environ, STACKS_PIDS=",".join(map(str, children_of(pid))), STACKS_HZ=str(rate), STACKS_SECONDS=str(SECONDS)))
-    assert done.stdout, f"stack_figures said nothing:\n{done.stderr}"
-    return json.loads(done.stdout.splitlines()[0])
+    pids = ",".join(map(str, children_of(process.pid)))
+    environment = dict(os.environ, STACKS_PIDS=pids, STACKS_HZ=str(rate), STACKS_SECONDS=str(SECONDS))
+    with subprocess.Popen([FIGURES, "--socket", scene.path("figures.sock")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=environment) as probe:
+        first = probe.stdout.readline()
+        on_attached()
+        report, log = probe.communicate(timeout=SECONDS + 60)
+    assert first == "attached\n" and report, f"stack_figures failed:\n{log}"
+    return json.loads(report)
+
+
+def start(scene, program):
+    """Start a program; one that makes short-lived processes waits until the function that is returned with it is called."""
+    command = program.command(scene.folder)
+    options = {"cwd": scene.folder, "stderr": subprocess.DEVNULL}
+    if program.is_short:
+        process = scene.start("sh", "-c", 'read word; exec "$@"', "sh", *command, stdin=subprocess.PIPE, **options)
+        return process, process.stdin.close
+    process = scene.start(*command, **options)
+    wait_until(lambda: used_cpu(process) > 0.1, f"{program.name} is at work")
+    return process, lambda: None
 
 
 def used_cpu(process):
@@ -56,9 +72,8 @@ def add_up(sums, found):
 
 
 def show_program(scene, program, with_perf, sums, details):
-    process = scene.start(*program.command(scene.folder), cwd=scene.folder, stderr=subprocess.DEVNULL)
-    wait_until(lambda: used_cpu(process) > 0.1, f"{program.name} is at work")
-    found = figures(scene, process.pid, program.rate)
+    process, release = start(scene, program)
+    found = figures(scene, process, program.rate, release)
     add_up(sums, found)
     ends = found["ends"]
     samples = found["samples"] - ends.get("no_user", 0)
@@ -69,7 +84,7 @@ def show_program(scene, program, with_perf, sums, details):
           f" {found['frames'] / max(samples, 1):6.1f}" + "".join(f" {share:>8}" for share in shares)
           + "   " + " ".join(f"{name}={count}" for name, count in sorted(ends.items()) if name not in ("root", "no_user")), flush=True)
     if details:
-        print(f"    roots: {found['roots']}\n    false callers: {found.get('false_callers')} of {found.get('callers')}"
+        print(f"    roots: {found['roots']}\n    stopped: {found['stopped']}\n    false callers: {found.get('false_callers')} of {found.get('callers')}"
               f" {found['false']}\n    unnamed: {found['unnamed']}")
 
 
@@ -104,7 +119,7 @@ def bench_cost(_):
         with Scene() as scene:
             process = scene.start(*find_program("python3").command(scene.folder))
             for _ in range(3):
-                found = figures(scene, process.pid, rate)
+                found = figures(scene, process, rate)
                 medians.append(found["cost_median_us"])
                 means.append(found["cost_mean_us"])
         print(f"kernel time a sample, python3 at {rate} Hz, best of 3: median {min(medians):.1f} us, mean {min(means):.1f} us (goal <= {goal})")
@@ -120,7 +135,7 @@ def bench_tables(_):
             shutil.copy(os.path.realpath(shutil.which("node")), program)
             process = scene.start(program, "-e", "for (;;) ;")
             wait_until(lambda: used_cpu(process) > 0.3, "node runs")
-            times.append(figures(scene, process.pid, 99)["tables_ms"])
+            times.append(figures(scene, process, 99)["tables_ms"])
     print(f"tables in force after attaching a fresh node: {', '.join(f'{ms:.0f}' for ms in times)} ms (goal <= 100)")
 
 

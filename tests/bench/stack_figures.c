@@ -2,7 +2,7 @@
 /*
  * flamed with another core: walks the stacks of processes and their children for some seconds, with
  * the real kernel programs, tables and late walks, and prints what they are worth as one line of
- * JSON. Told by the environment, because flamed's own main() reads the command line:
+ * JSON, after the word "attached". Told by the environment, because flamed's own main() reads the command line:
  *
  *     STACKS_PIDS=1234,1240 STACKS_HZ=999 STACKS_SECONDS=5 stack_figures --socket /tmp/unused
  */
@@ -43,6 +43,7 @@ struct place {
 	uint64_t seen;
 	uint64_t as_caller; /* of those, where a call has to stand there */
 	uint64_t as_root;
+	uint64_t as_end[WALK_END_COUNT]; /* where the walk stopped instead of at the root */
 };
 
 struct figures {
@@ -124,7 +125,12 @@ static void on_whole_sample(void *context, const struct record_sample *sample)
 		figures->frames++;
 		place->seen++;
 		place->as_caller += i && !is_signal_frame(figures, frames[i - 1]);
-		place->as_root += sample->walk_end == WALK_ROOT && i + 1U == sample->user_count;
+		if (i + 1U < sample->user_count || sample->walk_end >= WALK_END_COUNT)
+			continue;
+		if (sample->walk_end == WALK_ROOT)
+			place->as_root++;
+		else
+			place->as_end[sample->walk_end]++;
 	}
 }
 
@@ -204,6 +210,20 @@ static void on_settled(void *context, const struct module *module)
 
 /* ---- The report ---- */
 
+static const char *const end_names[WALK_END_COUNT] = {
+	[WALK_NO_USER] = "no_user",
+	[WALK_ROOT] = "root",
+	[WALK_TRUNCATED] = "truncated",
+	[WALK_NO_RULE] = "no_rule",
+	[WALK_NO_TABLE] = "no_table",
+	[WALK_UNSUPPORTED] = "unsupported",
+	[WALK_UNREADABLE] = "unreadable",
+	[WALK_UNMAPPED] = "unmapped",
+	[WALK_NO_MEMORY] = "no_memory",
+	[WALK_EXEC] = "exec",
+	[WALK_FRAME_POINTER] = "frame_pointer",
+};
+
 /* Whether what stands before the end of the frame's instruction is a call. */
 static int is_in_call(const struct module *module, uint64_t offset)
 {
@@ -245,16 +265,18 @@ static void add_count(json_t *object, const char *name, uint64_t count)
 }
 
 /* Count what happened at a place, by its name. */
-static void add_place(json_t *object, const struct module *module, uint64_t offset, uint64_t count)
+static void add_place(json_t *object, const char *what, const struct module *module,
+		      uint64_t offset, uint64_t count)
 {
 	const char *name = name_of(module, offset);
 	char text[256];
 
 	if (*name)
-		snprintf(text, sizeof(text), "%.99s:%.99s", module->name, name);
+		snprintf(text, sizeof(text), "%s%s%.99s:%.99s", what, *what ? " " : "",
+			 module->name, name);
 	else
-		snprintf(text, sizeof(text), "%.99s+0x%llx", module->name,
-			 (unsigned long long)offset);
+		snprintf(text, sizeof(text), "%s%s%.99s+0x%llx", what, *what ? " " : "",
+			 module->name, (unsigned long long)offset);
 	add_count(object, text, count);
 }
 
@@ -262,6 +284,7 @@ static void add_place(json_t *object, const struct module *module, uint64_t offs
 static void add_frames(const struct figures *figures, json_t *report)
 {
 	json_t *roots = json_object(), *unnamed = json_object(), *wrong = json_object();
+	json_t *stopped = json_object();
 
 	for (size_t i = 0; i < figures->place_count; i++) {
 		const struct place *place = &figures->places[i];
@@ -273,14 +296,18 @@ static void add_frames(const struct figures *figures, json_t *report)
 		if (!module || !module_has_image(module))
 			continue;
 		name = name_of(module, offset);
+		for (int end = 0; end < WALK_END_COUNT; end++)
+			if (place->as_end[end])
+				add_place(stopped, end_names[end], module, offset,
+					  place->as_end[end]);
 		if (place->as_root)
-			add_place(roots, module, offset, place->as_root);
+			add_place(roots, "", module, offset, place->as_root);
 		if (module->fd >= 0) {
 			add_count(report, "callers", place->as_caller);
 			add_count(report, "false_callers",
 				  is_in_call(module, offset) ? 0 : place->as_caller);
 			if (place->as_caller && !is_in_call(module, offset))
-				add_place(wrong, module, offset, place->as_caller);
+				add_place(wrong, "", module, offset, place->as_caller);
 		}
 		if (!defines_names(module))
 			continue;
@@ -293,6 +320,7 @@ static void add_frames(const struct figures *figures, json_t *report)
 			add_count(unnamed, module->name, place->seen);
 	}
 	json_object_set_new(report, "roots", roots);
+	json_object_set_new(report, "stopped", stopped);
 	json_object_set_new(report, "unnamed", unnamed);
 	json_object_set_new(report, "false", wrong);
 }
@@ -314,19 +342,6 @@ static void add_costs(const struct figures *figures, json_t *report)
 
 static void print_report(const struct figures *figures)
 {
-	static const char *const end_names[WALK_END_COUNT] = {
-		[WALK_NO_USER] = "no_user",
-		[WALK_ROOT] = "root",
-		[WALK_TRUNCATED] = "truncated",
-		[WALK_NO_RULE] = "no_rule",
-		[WALK_NO_TABLE] = "no_table",
-		[WALK_UNSUPPORTED] = "unsupported",
-		[WALK_UNREADABLE] = "unreadable",
-		[WALK_UNMAPPED] = "unmapped",
-		[WALK_NO_MEMORY] = "no_memory",
-		[WALK_EXEC] = "exec",
-		[WALK_FRAME_POINTER] = "frame_pointer",
-	};
 	uint64_t kernel[KERNEL_COUNTER_COUNT];
 	json_t *report = json_object(), *ends = json_object();
 
@@ -399,6 +414,8 @@ static void on_announced(void *context, int error, const int *fds, size_t fd_cou
 		log_error_errno(error, "The files of the process cannot be told");
 	sampler_drain(figures->sampler);
 	figures->is_announced = 1;
+	puts("attached");
+	fflush(stdout);
 }
 
 /* Children that are there already have to be named; those that come are followed. */
