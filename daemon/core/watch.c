@@ -10,7 +10,7 @@
 #include "daemon/core/sampler.h"
 
 /* A look may take this share of the time at most: 1 / LOOK_SHARE. */
-#define LOOK_SHARE 1000
+#define LOOK_SHARE 300
 
 /* The hook that each event needs. */
 static const struct {
@@ -35,8 +35,10 @@ struct watch {
 	struct event *timer;  /* the end of a bucket */
 	struct event *window; /* the moment to attach the hooks in this one */
 	uint64_t bucket_ns;
-	uint64_t look_ns; /* what a look took */
-	uint32_t events;  /* wanted */
+	uint64_t looked_ns; /* when the last look was over */
+	uint64_t next_ns;   /* before then none is made unless somebody asks */
+	double cpus;        /* that those who are watched used at the last look */
+	uint32_t events;    /* wanted */
 	double budget_percent;
 	struct pacing pacing;
 	int is_attached;
@@ -69,24 +71,26 @@ static void set_event(struct event *event, uint64_t wait_ns)
 	event_add(event, &interval);
 }
 
-/* Wake up just behind the end of a bucket, in one of the next ones if looks take long. */
+/* Wake up just behind the end of the bucket. */
 static void set_timer(struct watch *watch)
 {
 	uint64_t now_ns = clock_boot_ns();
-	uint64_t pause_ns = watch->pacing.duty < 1 ? 0 : watch->look_ns * LOOK_SHARE;
-	uint64_t at_ns = ((now_ns + pause_ns) / watch->bucket_ns + 1) * watch->bucket_ns;
 
-	set_event(watch->timer, at_ns - now_ns);
+	set_event(watch->timer, (now_ns / watch->bucket_ns + 1) * watch->bucket_ns - now_ns);
 }
 
 void watch_look(struct watch *watch)
 {
-	uint64_t began_ns = clock_boot_ns();
+	uint64_t began_ns = clock_boot_ns(), cpu_ns;
 
 	if (!watch->events)
 		return;
-	watch->usage.cpu_ns += watch->on_look(watch->context);
-	watch->look_ns = clock_boot_ns() - began_ns;
+	cpu_ns = watch->on_look(watch->context);
+	/* A look right behind another one says nothing of how much is used. */
+	if (began_ns - watch->looked_ns > watch->bucket_ns / 2)
+		watch->cpus = (double)cpu_ns / (double)(began_ns - watch->looked_ns);
+	watch->looked_ns = clock_boot_ns();
+	watch->next_ns = watch->looked_ns + (watch->looked_ns - began_ns) * LOOK_SHARE;
 }
 
 /* ---- Attaching for a share of the time ---- */
@@ -162,6 +166,7 @@ static void read_usage(struct watch *watch)
 	read_hits(watch);
 	usage->walk_ns = now.walk_ns - watch->last.walk_ns;
 	usage->elapsed_ns = now.time_ns - watch->last.time_ns;
+	usage->cpu_ns = (uint64_t)(watch->cpus * (double)usage->elapsed_ns);
 	usage->budget_percent = watch->budget_percent;
 	watch->last = now;
 }
@@ -188,13 +193,18 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	watch_look(watch);
+	/* Before the hooks go, what they have seen has to be counted. */
+	if (watch->pacing.duty < 1 || clock_boot_ns() >= watch->next_ns)
+		watch_look(watch);
 	read_usage(watch);
 	watch->cost = pacing_cost(&watch->usage);
 	pacing_adjust(&watch->pacing, &watch->usage);
 	watch->usage = (struct pacing_usage){0};
-	apply_pacing(watch);
 	free_share = 1 - watch->pacing.duty;
+	/* What was seen up to now counts as it was seen. */
+	if (free_share > 0 && watch->looked_ns < watch->last.time_ns - watch->bucket_ns / 2)
+		watch_look(watch);
+	apply_pacing(watch);
 	if (free_share > 0) {
 		sampler_settings(watch->sampler)->is_unhooked = 1;
 		set_hooks(watch, 0, NULL, NULL);
