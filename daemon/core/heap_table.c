@@ -85,8 +85,12 @@ void heap_table_free(struct heap_table *table)
 	free(table);
 }
 
+static void on_started(void *context, int error);
+
+/* Who waits for it hears that it is gone. */
 static void remove_entry(struct heap_table *table, uint32_t i)
 {
+	on_started(table->entries[i], -ESRCH);
 	free_entry(table->entries[i]);
 	memmove(&table->entries[i], &table->entries[i + 1],
 		(--table->count - i) * sizeof(struct entry *));
@@ -223,13 +227,6 @@ int heap_table_add(struct heap_table *table, const struct heap_subject *subject,
 	return 0;
 }
 
-void heap_table_forget(struct heap_table *table, const void *context)
-{
-	for (uint32_t i = 0; i < table->count; i++)
-		if (table->entries[i]->context == context)
-			table->entries[i]->done = NULL;
-}
-
 void heap_table_sync(struct heap_table *table)
 {
 	for (uint32_t i = table->count; i-- > 0;) {
@@ -290,12 +287,16 @@ static void on_adopted(void *context, int error)
 	(void)error;
 }
 
-static void watch_again(struct heap_table *table, const struct heap_subject *subject)
+static void watch_again(struct heap_table *table, const struct heap_subject *subject,
+			void (*done)(void *context, int error), void *context)
 {
-	int error = heap_table_add(table, subject, on_adopted, NULL);
+	int error = heap_table_add(table, subject, done, context);
 
-	if (error && error != -ESRCH)
+	if (!error)
+		return;
+	if (error != -ESRCH)
 		log_info_errno(error, "A process is not watched: pid=%u", subject->pid);
+	done(context, error);
 }
 
 /* Another program, with another heap, perhaps of another allocator. */
@@ -311,9 +312,13 @@ static void on_executed(struct heap_table *table, const struct record_process *r
 		.start_time_ns = record->start_time_ns,
 		.budget_percent = entry->budget_percent,
 	};
+	/* Who waits for the probes to be in waits on. */
+	void (*done)(void *context, int error) = entry->done ? entry->done : on_adopted;
+	void *context = entry->context;
 
+	entry->done = NULL;
 	forget_entry(table, entry);
-	watch_again(table, &subject);
+	watch_again(table, &subject, done, context);
 }
 
 static void on_exited(struct heap_table *table, const struct record_process *record)
@@ -357,7 +362,7 @@ static void adopt_children(struct heap_table *table, uint64_t now_ns)
 			continue;
 		table->children[i] = table->children[--table->child_count];
 		if (target && target->follows_children)
-			watch_again(table, &child.subject);
+			watch_again(table, &child.subject, on_adopted, NULL);
 	}
 }
 

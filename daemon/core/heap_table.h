@@ -36,9 +36,6 @@ DEFINE_CLEANUP(heap_table_free, struct heap_table)
 must_check int heap_table_add(struct heap_table *table, const struct heap_subject *subject,
 			      void (*done)(void *context, int error), void *context);
 
-/* Nobody waits for done any more. */
-void heap_table_forget(struct heap_table *table, const void *context);
-
 /* Targets were detached, stopped or started: follow them. */
 void heap_table_sync(struct heap_table *table);
 
