@@ -207,22 +207,23 @@ struct sampler_settings {
  * Counters that the kernel programs keep, per CPU, in the array "counters". The second word is the
  * name in `status`; names under "lost" are samples that were taken and not kept.
  */
-#define KERNEL_COUNTERS(X)                                                                  \
-	X(TAKEN, "samples.taken", "samples of profiled processes")                          \
-	X(PENDING, "samples.pending", "samples sent for the core to match by name")         \
-	X(LOST_RING, "lost.ring_full", "samples refused because the ring buffer was full")  \
-	X(LOST_PENDING, "lost.ring_full_pending", "the same, for pending samples")          \
-	X(LOST_RECORDS, "records.lost", "fork, exec, exit and module records refused")      \
-	X(MODULES_FULL, "modules.full", "frames whose module got no number")                \
-	X(MAPPING_DEAD, "mappings.dead_node", "mapping look-ups that met a replaced node")  \
-	X(MAPPING_FAILED, "mappings.failed", "mapping look-ups that gave up")               \
-	X(PROCESSES_FULL, "processes.full", "children that could not be followed")          \
-	X(SWITCHES, "switches.seen", "switches of threads, of all, while somebody watched") \
-	X(SLEEPS, "switches.sampled", "those of which the stack was walked")                \
-	X(FAULTS, "faults.seen", "page faults of profiled threads")                         \
-	X(FAULTS_WALKED, "faults.sampled", "those of which the stack was walked")           \
-	X(EVENT_COST, "events.cost_ns", "time spent on stacks of switches and faults, ns")  \
-	X(LOST_SUMS, "lost.sums_full", "events whose stack the kernel had no room for")     \
+#define KERNEL_COUNTERS(X)                                                                   \
+	X(TAKEN, "samples.taken", "samples of profiled processes")                           \
+	X(PENDING, "samples.pending", "samples sent for the core to match by name")          \
+	X(LOST_RING, "lost.ring_full", "samples refused because the ring buffer was full")   \
+	X(LOST_PENDING, "lost.ring_full_pending", "the same, for pending samples")           \
+	X(THROTTLED, "lost.throttled", "samples that the kernel refused to take, estimated") \
+	X(LOST_RECORDS, "records.lost", "fork, exec, exit and module records refused")       \
+	X(MODULES_FULL, "modules.full", "frames whose module got no number")                 \
+	X(MAPPING_DEAD, "mappings.dead_node", "mapping look-ups that met a replaced node")   \
+	X(MAPPING_FAILED, "mappings.failed", "mapping look-ups that gave up")                \
+	X(PROCESSES_FULL, "processes.full", "children that could not be followed")           \
+	X(SWITCHES, "switches.seen", "switches of threads, of all, while somebody watched")  \
+	X(SLEEPS, "switches.sampled", "those of which the stack was walked")                 \
+	X(FAULTS, "faults.seen", "page faults of profiled threads")                          \
+	X(FAULTS_WALKED, "faults.sampled", "those of which the stack was walked")            \
+	X(EVENT_COST, "events.cost_ns", "time spent on stacks of switches and faults, ns")   \
+	X(LOST_SUMS, "lost.sums_full", "events whose stack the kernel had no room for")      \
 	X(LOST_STACK, "lost.stack_refused", "events whose stack the ring buffer refused")
 
 enum kernel_counter {

@@ -100,6 +100,15 @@ static inline __u64 unwind_place_address(const struct unwind_frame *frame, __u64
 	return 0;
 }
 
+/*
+ * Whether a saved register was restored already, at the end of a function, though the rule still
+ * tells where it was saved: that lies below sp, and may be in no copy of the stack.
+ */
+static inline int unwind_is_popped(const struct unwind_frame *frame, __u32 place, __u64 address)
+{
+	return place == UNWIND_AT_CFA && address < frame->sp;
+}
+
 /* Read return address and frame pointer of the caller; together where they are neighbours. */
 static inline int unwind_read_caller(void *memory, const struct unwind_frame *frame,
 				     const struct unwind_rule *rule, __u64 cfa, __u64 *pc,
@@ -109,6 +118,8 @@ static inline int unwind_read_caller(void *memory, const struct unwind_frame *fr
 	__u64 fp_address = unwind_place_address(frame, cfa, rule->fp, rule->fp_offset);
 	__u64 words[2];
 
+	if (unwind_is_popped(frame, rule->fp, fp_address))
+		fp_address = 0;
 	if (pc_address && fp_address == pc_address - UNWIND_WORD) {
 		if (unwind_read(memory, fp_address, words, 2))
 			return WALK_UNREADABLE;
@@ -139,7 +150,7 @@ static inline int unwind_step_rule(void *memory, struct unwind_frame *frame,
 				   const struct unwind_rule *rule)
 {
 	int is_signal = unwind_cfa_kind(rule) == UNWIND_CFA_SIGNAL;
-	__u64 cfa, pc, fp;
+	__u64 cfa, pc, fp, rbx_address;
 	int end;
 
 	if (rule->ra == UNWIND_SAME || rule->ra == UNWIND_LOST)
@@ -155,8 +166,9 @@ static inline int unwind_step_rule(void *memory, struct unwind_frame *frame,
 		return end;
 	if (!pc)
 		return WALK_ROOT;
-	if (rule->rbx != UNWIND_SAME) {
-		frame->rbx_address = unwind_place_address(frame, cfa, rule->rbx, rule->rbx_offset);
+	rbx_address = unwind_place_address(frame, cfa, rule->rbx, rule->rbx_offset);
+	if (rule->rbx != UNWIND_SAME && !unwind_is_popped(frame, rule->rbx, rbx_address)) {
+		frame->rbx_address = rbx_address;
 		frame->keeps_rbx = 0;
 	}
 	frame->pc = pc;

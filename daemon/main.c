@@ -26,15 +26,20 @@
 
 enum { EXIT_USAGE = 2 };
 
-/* One descriptor a module and a client; the usual soft limit of 1024 is for select(2). */
-static void raise_descriptor_limit(void)
+/*
+ * One descriptor a module and a client; the usual soft limit of 1024 is for select(2). The rings of
+ * perf events are locked memory.
+ */
+static void raise_limits(void)
 {
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
 /* Signals wait until the broker reads them, so that none is lost while flamed starts. */
@@ -53,26 +58,26 @@ static int open_signals(sigset_t *previous)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Non-zero when the kernel may be sampled, or the user takes the risk; else says why not. */
-static int check_kernel(const struct options *options)
+/* Non-zero when kernel programs must not be loaded: see kernel_version.h. */
+static int is_kernel_unsafe(const struct options *options)
 {
 	struct kernel_version version;
 	struct utsname name;
 
 	if (uname(&name) || kernel_version_parse(name.release, name.version, &version) ||
 	    !kernel_version_is_unsafe(&version))
-		return 1;
+		return 0;
 	if (options->allow_unsafe_kernel) {
 		log_warn("sampling may freeze this host, its kernel needs 6.1.36, 6.3.10 or 6.4 "
 			 "kernel=%u.%u.%u",
 			 version.major, version.minor, version.patch);
-		return 1;
+		return 0;
 	}
-	log_error("this kernel can freeze when stacks are sampled: reading user memory from an "
-		  "interrupt was mended in 6.1.36, 6.3.10 and 6.4; --allow-unsafe-kernel takes "
-		  "the risk kernel=%u.%u.%u",
-		  version.major, version.minor, version.patch);
-	return 0;
+	log_warn(
+		"this kernel can freeze when kernel programs read stacks, as was mended in 6.1.36, "
+		"6.3.10 and 6.4: perf events copy them instead kernel=%u.%u.%u",
+		version.major, version.minor, version.patch);
+	return 1;
 }
 
 static void run_core(int broker_socket, const struct listener *listener,
@@ -92,7 +97,8 @@ static void run_core(int broker_socket, const struct listener *listener,
 static int run(const struct options *options, const struct privileges_user *user,
 	       const struct listener *listener, const struct fetch_cache *cache)
 {
-	struct broker_setup setup = {.options = options, .user = user};
+	struct broker_setup setup = {
+		.options = options, .user = user, .is_unsafe = is_kernel_unsafe(options)};
 	struct spawner spawner;
 	sigset_t previous;
 	int pair[2], error;
@@ -179,14 +185,14 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_start("broker", options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	if (!privileges_check() || !check_kernel(&options))
+	if (!privileges_check())
 		return 1;
 	if (privileges_find_user(options.user, &user)) {
 		log_error("there is no such user user=%s",
 			  options.user ? options.user : "flamed, nobody");
 		return 1;
 	}
-	raise_descriptor_limit();
+	raise_limits();
 	error = listener_open(&listener, options.socket_path, user.uid, user.gid);
 	if (error) {
 		explain_listen_error(error, options.socket_path);

@@ -61,6 +61,8 @@ static const struct option_rule rules[] = {
 	 "sample even on a kernel that is known to freeze from it", 0},
 	{"mapping-table", 0, OPTION_FLAG, FIELD(mapping_table), 0, 0, NULL,
 	 "read mappings in user space even where the kernel programs can", 1},
+	{"copied-stacks", 0, OPTION_FLAG, FIELD(copied_stacks), 0, 0, NULL,
+	 "sample with perf events even where kernel programs can", 1},
 	{"verbose", 'v', OPTION_FLAG, FIELD(verbose), 0, 0, NULL, "log what is done and why", 0},
 	{"help", 'h', OPTION_FLAG, FIELD(show_help), 0, 0, NULL, "print this and exit", 0},
 	{"version", 'V', OPTION_FLAG, FIELD(show_version), 0, 0, NULL, "print the version and exit",

@@ -30,6 +30,7 @@ struct options {
 	int verbose;
 	int allow_unsafe_kernel;
 	int mapping_table; /* do without the look-up in the kernel's mapping tree */
+	int copied_stacks; /* do without kernel programs */
 	int show_help;
 	int show_version;
 };

@@ -23,6 +23,7 @@
 #include "daemon/broker/handles.h"
 #include "daemon/broker/mapping_test.h"
 #include "daemon/broker/opener.h"
+#include "daemon/broker/perf_rings.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/prober.h"
 #include "daemon/broker/programs.h"
@@ -42,6 +43,8 @@ struct broker {
 	const struct broker_setup *setup;
 	struct programs *programs;
 	struct cpu_events *events;
+	struct perf_rings *rings; /* instead of programs and events; NULL: not needed */
+	struct broker_hello hello;
 	int mapping_in_tables;
 };
 
@@ -72,13 +75,28 @@ static int on_set_rate(struct broker *broker, const struct broker_request *reque
 		       struct handed *handed)
 {
 	(void)handed;
-	return cpu_events_set_rate(broker->events, request->value);
+	return broker->rings ? perf_rings_set_rate(broker->rings, request->value)
+			     : cpu_events_set_rate(broker->events, request->value);
+}
+
+static int on_open_rings(struct broker *broker, const struct broker_request *request,
+			 struct handed *handed)
+{
+	int error;
+
+	if (!broker->rings)
+		return -EOPNOTSUPP;
+	error = perf_rings_open(broker->rings, request->value, handed->fds);
+	handed->count = error ? 0 : PERF_RING_COUNT;
+	return error;
 }
 
 static int on_set_hooks(struct broker *broker, const struct broker_request *request,
 			struct handed *handed)
 {
 	(void)handed;
+	if (!broker->programs)
+		return request->value ? -EOPNOTSUPP : 0;
 	return programs_set_hooks(broker->programs, request->value);
 }
 
@@ -103,6 +121,8 @@ static int on_announce(struct broker *broker, const struct broker_request *reque
 		       struct handed *handed)
 {
 	(void)handed;
+	if (!broker->programs)
+		return -EOPNOTSUPP;
 	return programs_announce(broker->programs, request->pid);
 }
 
@@ -111,6 +131,8 @@ static int on_add_shards(struct broker *broker, const struct broker_request *req
 {
 	int error;
 
+	if (!broker->programs)
+		return -EOPNOTSUPP;
 	if (request->value > BROKER_MAX_FDS)
 		return -E2BIG;
 	error = programs_add_shards(broker->programs, (uint32_t)request->value, handed->fds);
@@ -185,6 +207,7 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 	[BROKER_ANNOUNCE] = on_announce,
 	[BROKER_ADD_SHARDS] = on_add_shards,
 	[BROKER_START_PROBER] = on_start_prober,
+	[BROKER_OPEN_RINGS] = on_open_rings,
 	[BROKER_START_READER] = on_start_reader,
 	[BROKER_START_FETCHER] = on_start_fetcher,
 };
@@ -214,19 +237,18 @@ static int answer(struct broker *broker)
 			       handed.count);
 }
 
-static int send_hello(const struct broker *broker, int cpu_count)
+static int send_hello(struct broker *broker)
 {
-	struct broker_hello hello = {
-		.reply = {.type = BROKER_HELLO, .fd_count = BROKER_FD_COUNT},
-		.hardware_cycles = (uint32_t)cpu_events_are_cycles(broker->events),
-		.mapping_lookup = !broker->mapping_in_tables,
-		.cpu_count = (uint32_t)cpu_count,
-	};
+	struct broker_hello *hello = &broker->hello;
 	int fds[BROKER_FD_COUNT];
 
-	programs_get_fds(broker->programs, fds);
-	return fd_message_send(broker->setup->core_socket, &hello, sizeof(hello), fds,
-			       BROKER_FD_COUNT);
+	hello->reply.type = BROKER_HELLO;
+	if (broker->programs) {
+		hello->reply.fd_count = BROKER_FD_COUNT;
+		programs_get_fds(broker->programs, fds);
+	}
+	return fd_message_send(broker->setup->core_socket, hello, sizeof(*hello), fds,
+			       hello->reply.fd_count);
 }
 
 /* Look for children that ended; -ECHILD when one of them is needed. */
@@ -330,7 +352,66 @@ static int load_programs(struct broker *broker, int cpu_count)
 static void broker_fini(struct broker *broker)
 {
 	cpu_events_free(broker->events);
+	perf_rings_free(broker->rings);
 	programs_close(broker->programs);
+}
+
+/* Sample with the kernel programs, which walk stacks by themselves. */
+static int start_programs(struct broker *broker, int cpu_count)
+{
+	int error = load_programs(broker, cpu_count);
+
+	if (error)
+		return error;
+	broker->events = cpu_events_new(cpu_count, programs_get_cpu_fd(broker->programs));
+	broker->hello.hardware_cycles = (uint32_t)cpu_events_are_cycles(broker->events);
+	broker->hello.mapping_lookup = !broker->mapping_in_tables;
+	log_info("kernel programs loaded event=%s cpus=%d",
+		 cpu_events_are_cycles(broker->events) ? "cycles" : "cpu-clock", cpu_count);
+	return 0;
+}
+
+/* Sample with perf events that copy stacks, for the reason that is in the greeting. */
+static int start_rings(struct broker *broker, int cpu_count)
+{
+	struct broker_hello *hello = &broker->hello;
+	int error = perf_rings_new(cpu_count, &broker->rings);
+
+	if (error)
+		return error;
+	hello->walk = BROKER_WALK_COPIES;
+	hello->hardware_cycles = (uint32_t)perf_rings_are_cycles(broker->rings);
+	hello->lacks_kernel = (uint32_t)perf_rings_lack_kernel(broker->rings);
+	hello->perf_fields = perf_rings_fields(broker->rings);
+	log_info("stacks are copied by perf events event=%s cpus=%d",
+		 hello->hardware_cycles ? "cycles" : "cpu-clock", cpu_count);
+	return 0;
+}
+
+/* Begin to sample in the best way that there is. */
+static int start_sampling(struct broker *broker, int cpu_count)
+{
+	const struct broker_setup *setup = broker->setup;
+	struct broker_hello *hello = &broker->hello;
+	int error = 0;
+
+	hello->cpu_count = (uint32_t)cpu_count;
+	if (setup->options->copied_stacks) {
+		hello->walk_reason = BROKER_WALK_ASKED;
+	} else if (setup->is_unsafe) {
+		hello->walk_reason = BROKER_WALK_UNSAFE;
+	} else {
+		error = start_programs(broker, cpu_count);
+		if (!error)
+			return 0;
+		log_warn_errno(error, "cannot load the kernel programs");
+		hello->walk_reason = BROKER_WALK_REFUSED;
+		hello->walk_error = error;
+	}
+	error = start_rings(broker, cpu_count);
+	if (error)
+		log_error_errno(error, "cannot sample with perf events either");
+	return error;
 }
 
 int broker_run(const struct broker_setup *setup)
@@ -345,15 +426,10 @@ int broker_run(const struct broker_setup *setup)
 	}
 	if (cpu_count < 0)
 		return cpu_count;
-	error = load_programs(&broker, cpu_count);
-	if (error) {
-		log_error_errno(error, "cannot load the kernel programs");
+	error = start_sampling(&broker, cpu_count);
+	if (error)
 		return error;
-	}
-	broker.events = cpu_events_new(cpu_count, programs_get_cpu_fd(broker.programs));
-	log_info("kernel programs loaded event=%s cpus=%d",
-		 cpu_events_are_cycles(broker.events) ? "cycles" : "cpu-clock", cpu_count);
-	error = send_hello(&broker, cpu_count);
+	error = send_hello(&broker);
 	if (!error)
 		error = serve(&broker);
 	if (error) {

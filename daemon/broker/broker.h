@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The privileged process: loads the kernel programs, then waits for requests of the core and
+ * The privileged process: loads the kernel programs, or opens perf events where it must not, then waits for requests of the core and
  * answers them one by one, until a signal or the end of the core ends it. It parses nothing but
  * fixed-size messages, and of what it opens it reads at most a process's start time.
  */
@@ -21,6 +21,7 @@ struct broker_setup {
 	const struct spawner *spawner;
 	int core_socket;
 	pid_t core_pid;
+	int is_unsafe; /* kernel programs must not be loaded: they could freeze this kernel */
 	int signal_fd; /* SIGTERM, SIGINT, SIGCHLD */
 };
 

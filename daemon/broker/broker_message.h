@@ -27,6 +27,7 @@ enum broker_request_type {
 	BROKER_ADD_SHARDS,    /* value: how many more maps for unwind rows -> their descriptors */
 	BROKER_START_PROBER,  /* pid, start_time_ns, value: slot -> socket: prober_message.h */
 	BROKER_START_READER,  /* -> one end of a socket pair to a new elf reader */
+	BROKER_OPEN_RINGS,    /* value: a CPU -> its perf events: perf_layout.h */
 	BROKER_START_FETCHER, /* -> the same to a new fetcher; -EOPNOTSUPP: nothing is fetched */
 	BROKER_SET_HOOKS,     /* value: bit for each enum broker_hook that is to be attached */
 	BROKER_REQUEST_COUNT
@@ -97,7 +98,27 @@ struct broker_hello {
 	uint32_t hardware_cycles; /* 1: the event is cycles, 0: the CPU clock */
 	uint32_t mapping_lookup;  /* 1: BPF finds mappings itself, 0: the self-test failed */
 	uint32_t cpu_count;       /* possible CPUs */
+	uint32_t walk;            /* enum broker_walk */
+	uint32_t walk_reason;     /* enum broker_walk_reason */
+	int32_t walk_error;       /* negative errno, of BROKER_WALK_REFUSED */
+	uint32_t lacks_kernel;    /* 1: kernel mode is not sampled, that is not permitted */
 	uint32_t reserved;
+	uint64_t perf_fields; /* sample_type of the perf events */
+};
+
+/* Where user stacks are walked. */
+enum broker_walk {
+	BROKER_WALK_TABLES, /* by the kernel programs, with the tables that the core makes */
+	BROKER_WALK_COPIES, /* by the core, on copies that perf events bring; the greeting has no */
+			    /* descriptors then, BROKER_OPEN_RINGS gives them */
+};
+
+/* Why stacks are copied. */
+enum broker_walk_reason {
+	BROKER_WALK_BEST,    /* they are not */
+	BROKER_WALK_REFUSED, /* the kernel programs could not be loaded */
+	BROKER_WALK_UNSAFE,  /* this kernel can freeze when a kernel program reads a user stack */
+	BROKER_WALK_ASKED,   /* an option says so */
 };
 
 #endif

@@ -18,17 +18,19 @@ static const struct right {
 	const char *name;
 	const char *purpose;
 	int is_kept; /* by the broker */
+	int is_optional;
 } rights[] = {
-	{CAP_BPF, "CAP_BPF", "to load the sampling programs into the kernel", 1},
-	{CAP_PERFMON, "CAP_PERFMON", "to sample the processes of all users", 1},
-	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to reach the files of other users' processes", 1},
+	/* Without it perf events copy stacks. */
+	{CAP_BPF, "CAP_BPF", "to load the sampling programs into the kernel", 1, 1},
+	{CAP_PERFMON, "CAP_PERFMON", "to sample the processes of all users", 1, 0},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to reach the files of other users' processes", 1, 0},
 	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "to read programs that only others may read",
-	 1},
+	 1, 0},
 	{CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE",
-	 "to open the very file that a process has mapped", 1},
-	{CAP_SYSLOG, "CAP_SYSLOG", "to read the addresses of kernel functions", 1},
-	{CAP_SETUID, "CAP_SETUID", "to give up root once it runs", 0},
-	{CAP_SETGID, "CAP_SETGID", "to give up root once it runs", 0},
+	 "to open the very file that a process has mapped", 1, 0},
+	{CAP_SYSLOG, "CAP_SYSLOG", "to read the addresses of kernel functions", 1, 0},
+	{CAP_SETUID, "CAP_SETUID", "to give up root once it runs", 0, 0},
+	{CAP_SETGID, "CAP_SETGID", "to give up root once it runs", 0, 0},
 };
 
 static void free_capabilities(cap_t *capabilities)
@@ -51,6 +53,8 @@ int privileges_check(void)
 
 		if (!cap_get_flag(held, rights[i].value, CAP_EFFECTIVE, &is_set) &&
 		    is_set == CAP_SET)
+			continue;
+		if (rights[i].is_optional)
 			continue;
 		if (!missing++)
 			fputs("flamed: not permitted; run it as root, or through systemd. "
@@ -115,15 +119,31 @@ int privileges_drop_all(const struct privileges_user *user, const char *name)
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
+/* Those that are to be kept; the optional ones where they are held. */
+static int list_kept(cap_value_t *values)
+{
+	_cleanup_capabilities_ cap_t held = cap_get_proc();
+	int count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+		cap_flag_value_t is_set = CAP_SET;
+
+		if (!rights[i].is_kept)
+			continue;
+		if (held && rights[i].is_optional)
+			cap_get_flag(held, rights[i].value, CAP_PERMITTED, &is_set);
+		if (is_set == CAP_SET)
+			values[count++] = rights[i].value;
+	}
+	return count;
+}
+
 int privileges_keep_broker(const struct privileges_user *user)
 {
 	cap_value_t values[ARRAY_SIZE(rights)];
-	int count = 0, error;
+	int count = list_kept(values);
+	int error;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
-		if (rights[i].is_kept)
-			values[count++] = rights[i].value;
-	}
 	if (prctl(PR_SET_KEEPCAPS, 1))
 		return -errno;
 	error = become_user(user);

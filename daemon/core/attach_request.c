@@ -197,8 +197,8 @@ static int read_selector(struct request *request, struct target_selector *select
 }
 
 /* The events as bits, enum record_event. */
-static int read_events(struct request *request, const struct target_selector *selector,
-		       uint32_t *events)
+static int read_events(struct request *request, const struct sources *sources,
+		       const struct target_selector *selector, uint32_t *events)
 {
 	uint32_t event;
 
@@ -209,6 +209,11 @@ static int read_events(struct request *request, const struct target_selector *se
 		if (target_event_parse(name, &event)) {
 			request_error(request, ERROR_BAD_PARAMETER,
 				      "this flamed does not measure %s", name);
+			return -EINVAL;
+		}
+		if (sources->walk == BROKER_WALK_COPIES && event != 1 << EVENT_CPU) {
+			request_error(request, ERROR_BAD_PARAMETER,
+				      "this flamed runs without BPF and cannot measure %s", name);
 			return -EINVAL;
 		}
 		*events |= event;
@@ -258,7 +263,7 @@ void handle_attach(struct request *request, void *context)
 	int is_new;
 
 	if (read_selector(request, &wanted.selector) ||
-	    read_events(request, &wanted.selector, &wanted.events))
+	    read_events(request, sources, &wanted.selector, &wanted.events))
 		return;
 	if (wanted.selector.kind == TARGET_PID) {
 		if (check_process(request, sources, wanted.selector.pid, &info))

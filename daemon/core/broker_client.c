@@ -36,13 +36,13 @@ int broker_client_receive_hello(int fd, struct broker_hello *hello, int *fds)
 
 	if (length < 0)
 		return (int)length;
-	if (length != sizeof(*hello) || count != BROKER_FD_COUNT ||
-	    hello->reply.type != BROKER_HELLO) {
+	if (length != sizeof(*hello) || hello->reply.type != BROKER_HELLO ||
+	    count != (hello->walk == BROKER_WALK_TABLES ? BROKER_FD_COUNT : 0)) {
 		for (size_t i = 0; i < count; i++)
 			close(received[i]);
 		return length == 0 ? -EPIPE : -EPROTO;
 	}
-	memcpy(fds, received, sizeof(int) * BROKER_FD_COUNT);
+	memcpy(fds, received, sizeof(int) * count);
 	return 0;
 }
 

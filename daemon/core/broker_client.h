@@ -23,7 +23,10 @@ struct broker_client;
  */
 typedef void broker_done(void *context, int error, const int *fds, size_t fd_count);
 
-/* Receive the greeting, waiting for it. Owned: fds, BROKER_FD_COUNT of them. */
+/*
+ * Receive the greeting, waiting for it. Owned: fds, BROKER_FD_COUNT of them, or none where there are
+ * no kernel programs.
+ */
 must_check int broker_client_receive_hello(int fd, struct broker_hello *hello, int *fds);
 
 /* Takes fd. on_lost is called once when the broker is gone. */

@@ -20,6 +20,7 @@
 #include "daemon/core/jit_maps.h"
 #include "daemon/core/mapping_tables.h"
 #include "daemon/core/module_table.h"
+#include "daemon/core/perf_sampler.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/reader_client.h"
 #include "daemon/core/requests.h"
@@ -43,13 +44,12 @@ struct core {
 	struct fetch_client *fetch;
 	struct sampler *sampler;
 	int sampler_fds[BROKER_FD_COUNT]; /* the sampler's */
-	uint32_t cpu_count;               /* possible CPUs */
 	struct stack_table *stacks;
 	struct process_table *processes;
 	struct cgroup_table *cgroups;
 	struct bucket_ring *history;
 	struct module_table *modules;
-	struct unwind_tables *unwind_tables;
+	struct unwind_tables *unwind_tables;   /* NULL: the kernel does not walk */
 	struct mapping_tables *mapping_tables; /* NULL: not needed */
 	struct jit_maps *jit_maps;
 	struct symbolizer *symbolizer;
@@ -92,7 +92,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	bucket_ring_evict(core->history, now_ns);
-	unwind_tables_tick(core->unwind_tables, now_ns);
+	if (core->unwind_tables)
+		unwind_tables_tick(core->unwind_tables, now_ns);
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
 	heap_table_tick(core->heaps, now_ns);
 	target_table_govern(core->targets, pipeline_ns_per_sample(&core->pipeline));
@@ -104,14 +105,15 @@ static void on_module_image(void *context, const struct module *module)
 {
 	struct core *core = context;
 
-	unwind_tables_add(core->unwind_tables, module);
+	if (core->unwind_tables)
+		unwind_tables_add(core->unwind_tables, module);
 }
 
 static void on_module_settled(void *context, const struct module *module)
 {
 	struct core *core = context;
 
-	if (module->state == MODULE_UNREADABLE)
+	if (core->unwind_tables && module->state == MODULE_UNREADABLE)
 		unwind_tables_add_bare(core->unwind_tables, module->number);
 	if (core->symbolizer)
 		symbolizer_on_module_settled(core->symbolizer);
@@ -131,23 +133,48 @@ static void on_process_gone(void *context, const struct process *process)
 	jit_maps_remove(core->jit_maps, process->jit_module);
 }
 
-static int start_sampler(struct core *core, int broker_fd, struct broker_hello *hello)
+/*
+ * Begin to listen to the kernel programs, and give them the tables that they walk by. Errors: those
+ * of the things that are opened.
+ */
+static int start_programs(struct core *core, const struct broker_hello *hello)
 {
 	struct sampler_receiver receiver = pipeline_receiver(&core->pipeline);
-	int error = broker_client_receive_hello(broker_fd, hello, core->sampler_fds);
+	int error = sampler_open(core->base, core->sampler_fds, hello->cpu_count, &receiver,
+				 &core->sampler);
 
 	if (error)
 		return error;
-	core->cpu_count = hello->cpu_count;
-	return sampler_open(core->base, core->sampler_fds, hello->cpu_count, &receiver,
-			    &core->sampler);
+	if (!hello->mapping_lookup)
+		core->mapping_tables = mapping_tables_new(
+			core->sampler_fds[BROKER_FD_MAPPING_TABLES], core->broker, core->modules);
+	error = unwind_tables_open(core->sampler_fds, core->options->unwind_memory_bytes,
+				   core->broker, core->modules, &core->unwind_tables);
+	return error ? error
+		     : heap_maps_open(&core->heap_sources.maps, core->sampler_fds,
+				      hello->cpu_count);
 }
 
-/* Errors: those of unwind_tables_open(). */
+/* Begin to sample without them. */
+static void start_perf(struct core *core, const struct broker_hello *hello)
+{
+	struct sampler_receiver receiver = pipeline_receiver(&core->pipeline);
+	struct perf_sampler_setup setup = {
+		.base = core->base,
+		.broker = core->broker,
+		.cgroups = core->cgroups,
+		.modules = core->modules,
+		.hello = hello,
+	};
+
+	core->sampler = sampler_open_perf(&setup, &receiver);
+}
+
+/* Errors: those of start_programs(). */
 static int build(struct core *core, int broker_fd, const struct broker_hello *hello)
 {
 	const struct options *options = core->options;
-	int error;
+	int error = 0;
 
 	core->broker = broker_client_new(core->base, broker_fd, on_broker_lost, core);
 	core->reader = worker_client_new(core->base, core->broker, &reader_client_kind);
@@ -160,14 +187,13 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 		bucket_ring_new(options->bucket_ns, options->retention_ns, options->memory_bytes,
 				core->stacks, core->processes, clock_boot_ns());
 	core->modules = module_table_new(core->broker, core->reader, core->fetch);
-	error = unwind_tables_open(core->sampler_fds, options->unwind_memory_bytes, core->broker,
-				   core->modules, &core->unwind_tables);
+	module_table_watch(core->modules, on_module_image, on_module_settled, core);
+	if (hello->walk == BROKER_WALK_TABLES)
+		error = start_programs(core, hello);
+	else
+		start_perf(core, hello);
 	if (error)
 		return error;
-	module_table_watch(core->modules, on_module_image, on_module_settled, core);
-	if (!hello->mapping_lookup)
-		core->mapping_tables = mapping_tables_new(
-			core->sampler_fds[BROKER_FD_MAPPING_TABLES], core->broker, core->modules);
 	core->jit_maps = jit_maps_new(core->broker, core->reader, core->modules);
 	process_table_watch(core->processes, on_process_gone, core);
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps, core->broker,
@@ -176,9 +202,6 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 				on_look, core);
 	core->targets = target_table_new(core->sampler, core->broker, core->cgroups, core->watch);
 	core->sums = sum_table_new(core->history, core->processes, core->stacks);
-	error = heap_maps_open(&core->heap_sources.maps, core->sampler_fds, core->cpu_count);
-	if (error)
-		return error;
 	core->heap_sources.base = core->base;
 	core->heap_sources.broker = core->broker;
 	core->heap_sources.reader = core->reader;
@@ -229,6 +252,10 @@ static void serve(struct core *core, int listen_fd, const struct broker_hello *h
 		.cpu_count = hello->cpu_count,
 		.hardware_cycles = hello->hardware_cycles != 0,
 		.mapping_lookup = hello->mapping_lookup != 0,
+		.lacks_kernel = hello->lacks_kernel != 0,
+		.walk = (enum broker_walk)hello->walk,
+		.walk_reason = (enum broker_walk_reason)hello->walk_reason,
+		.walk_error = hello->walk_error,
 	};
 	core->requests = requests_new(&sources);
 	struct control_socket_settings settings = {
@@ -314,7 +341,7 @@ int core_main(int broker_fd, int listen_fd, const struct options *options)
 		log_error("No event loop");
 		return 1;
 	}
-	int error = start_sampler(&core, broker_fd, &hello);
+	int error = broker_client_receive_hello(broker_fd, &hello, core.sampler_fds);
 	if (error) {
 		/* The broker has said already why it gave up. */
 		if (error != -EPIPE)
@@ -323,7 +350,7 @@ int core_main(int broker_fd, int listen_fd, const struct options *options)
 	}
 	error = build(&core, broker_fd, &hello);
 	if (error) {
-		log_error_errno(error, "The unwind tables cannot be mapped");
+		log_error_errno(error, "The sampler cannot be started");
 		return 1;
 	}
 	serve(&core, listen_fd, &hello);

@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "bpf/stack_copy.h"
-#include "common/frame.h"
-#include "daemon/core/module_table.h"
+#include "daemon/core/copied_stack.h"
 
 /* A sample, and what is left of its walk. */
 struct late_walk {
-	struct record_stack *stack;   /* Owned. Its frame moves on with the walk. */
+	struct record_stack *stack;   /* Owned */
 	struct record_sample *sample; /* Owned, with room for every frame. NULL: on its way */
-	int is_placed;                /* the frame is in the sample already */
+	struct copied_walk place;
 };
 
 struct late_walks {
@@ -24,81 +23,19 @@ struct late_walks {
 	uint64_t finished;
 };
 
-/* ---- The walk ---- */
-
-/* The piece of stack is all the memory there is. */
-int unwind_read(void *memory, __u64 address, __u64 *values, __u32 count)
-{
-	const struct record_stack *stack = memory;
-	uint64_t distance = address - stack->address;
-	uint64_t bytes = count * sizeof(*values);
-
-	if (distance >= stack->size || stack->size - distance < bytes)
-		return -1;
-	memcpy(values, stack->bytes + distance, bytes);
-	return 0;
-}
-
-static const struct mapping *find_mapping(const struct record_stack *stack, uint64_t pc)
-{
-	for (uint32_t i = 0; i < stack->mapping_count; i++) {
-		if (pc >= stack->mappings[i].start && pc < stack->mappings[i].end)
-			return &stack->mappings[i];
-	}
-	return NULL;
-}
-
-static int append_frame(struct record_sample *sample, uint64_t address)
-{
-	if (sample->user_count >= RECORD_USER_FRAMES)
-		return -E2BIG;
-	sample->frames[sample->kernel_count + sample->user_count++] = address;
-	return 0;
-}
-
-/* One step by the rules of the module; -EAGAIN when they are not there yet. */
-static int step(const struct late_walks *walks, struct record_stack *stack,
-		const struct mapping *mapping, uint64_t offset)
-{
-	const struct module *module = module_table_find(walks->modules, mapping->module);
-	const struct unwind_rule *rule = NULL;
-	int end;
-
-	if (mapping->module != MODULE_NONE) {
-		if (!module || (!module_has_image(module) && module_is_pending(module)))
-			return -EAGAIN;
-		if (module_has_image(module))
-			rule = module_image_find_rule(&module->image, offset);
-	}
-	if (rule)
-		return unwind_step_rule(stack, &stack->frame, rule);
-	end = unwind_step_pointer(stack, &stack->frame);
-	return end == WALK_FRAME_POINTER && mapping->module != MODULE_NONE ? WALK_NO_RULE : end;
-}
-
 /* Walk on from where it stopped. Returns enum walk_end, or -EAGAIN. */
 static int walk_on(const struct late_walks *walks, struct late_walk *walk)
 {
-	struct record_stack *stack = walk->stack;
+	const struct record_stack *record = walk->stack;
+	const struct copied_stack stack = {
+		.address = record->address,
+		.bytes = record->bytes,
+		.size = record->size,
+		.mappings = record->mappings,
+		.mapping_count = record->mapping_count,
+	};
 
-	for (;;) {
-		uint64_t pc = unwind_lookup_pc(&stack->frame);
-		const struct mapping *mapping = find_mapping(stack, pc);
-		uint64_t offset;
-		int end;
-
-		if (!mapping)
-			return WALK_UNMAPPED;
-		offset = pc - mapping->start + mapping->offset;
-		if (!walk->is_placed &&
-		    append_frame(walk->sample, frame_pack(mapping->module, offset)))
-			return WALK_TRUNCATED;
-		walk->is_placed = 1;
-		end = step(walks, stack, mapping, offset);
-		if (end != UNWIND_GOES_ON)
-			return end;
-		walk->is_placed = 0;
-	}
+	return copied_walk_go_on(&walk->place, &stack, walks->modules, walk->sample);
 }
 
 /* ---- The samples ---- */
@@ -139,7 +76,10 @@ void late_walks_add_stack(struct late_walks *walks, const struct record_stack *s
 	if (walks->count == LATE_WALKS)
 		return;
 	walk = &walks->waiting[walks->count++];
-	*walk = (struct late_walk){.stack = memory_new(bytes), .is_placed = 1};
+	*walk = (struct late_walk){
+		.stack = memory_new(bytes),
+		.place = {.frame = stack->frame, .is_placed = 1},
+	};
 	memcpy(walk->stack, stack, bytes);
 }
 

@@ -204,8 +204,7 @@ static void store(struct mapping_tables *tables, const struct reading *reading, 
 		log_debug_errno(-errno, "Mappings were not stored: pid=%u", reading->pid);
 }
 
-/* Read all of a file that the kernel makes up. Owned (free). */
-static char *read_all(int fd, size_t *length)
+char *maps_read(int fd, size_t *length)
 {
 	size_t capacity = 0, used = 0;
 	char *text = NULL;
@@ -234,7 +233,7 @@ static void on_maps_opened(void *context, int error, const int *fds, size_t fd_c
 	if (error || fd_count != 1)
 		return;
 
-	_cleanup_free_ char *text = read_all(fds[0], &length);
+	_cleanup_free_ char *text = maps_read(fds[0], &length);
 
 	close(fds[0]);
 	store(reading->tables, reading, text, length);

@@ -40,6 +40,9 @@ struct maps_line {
  */
 int maps_line_next(const char *text, size_t length, size_t *at, struct maps_line *line);
 
+/* Read the text of a /proc/PID/maps that is open. Owned (free). */
+char *maps_read(int fd, size_t *length);
+
 /* fd (which stays the caller's) is the programs' map; the others are borrowed. */
 struct mapping_tables *mapping_tables_new(int fd, struct broker_client *broker,
 					  struct module_table *modules);

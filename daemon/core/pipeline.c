@@ -400,7 +400,8 @@ static void on_malformed(void *context)
 static uint64_t read_ring_lost(const struct pipeline *pipeline)
 {
 	return sampler_read_counter(pipeline->sampler, KERNEL_COUNTER_LOST_RING) +
-	       sampler_read_counter(pipeline->sampler, KERNEL_COUNTER_LOST_PENDING);
+	       sampler_read_counter(pipeline->sampler, KERNEL_COUNTER_LOST_PENDING) +
+	       sampler_read_counter(pipeline->sampler, KERNEL_COUNTER_THROTTLED);
 }
 
 /* What the ring buffer refused since the last time was lost just now. */
@@ -445,6 +446,7 @@ static void count(const struct pipeline *pipeline, struct pipeline_ledger *ledge
 
 	sampler_read_counters(pipeline->sampler, kernel);
 	ledger->ring_full = kernel[KERNEL_COUNTER_LOST_RING] + kernel[KERNEL_COUNTER_LOST_PENDING];
+	ledger->throttled = kernel[KERNEL_COUNTER_THROTTLED];
 	ledger->late = core[COUNTER_LOST_LATE];
 	ledger->malformed = core[COUNTER_LOST_MALFORMED];
 	/* What the kernel added up is taken and kept in one. */
@@ -461,8 +463,8 @@ void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *led
 	for (int i = 0; i < LEDGER_TRIES; i++) {
 		sampler_drain(pipeline->sampler);
 		count(pipeline, ledger);
-		uint64_t known = ledger->kept + ledger->ring_full + ledger->late +
-				 ledger->malformed + ledger->sums_full;
+		uint64_t known = ledger->kept + ledger->ring_full + ledger->throttled +
+				 ledger->late + ledger->malformed + ledger->sums_full;
 
 		ledger->in_flight = ledger->taken > known ? ledger->taken - known : 0;
 		if (ledger->taken == known)

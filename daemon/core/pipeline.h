@@ -46,6 +46,7 @@ struct pipeline_ledger {
 	uint64_t taken;
 	uint64_t kept;
 	uint64_t ring_full;
+	uint64_t throttled;
 	uint64_t late;
 	uint64_t malformed;
 	uint64_t sums_full; /* sleeps and faults whose stack found no room */

@@ -191,6 +191,20 @@ int process_info_read_cgroup(uint32_t pid, char *path, size_t size)
 	return process_info_parse_cgroup(text, (size_t)length, path, size);
 }
 
+void process_info_read_thread_name(uint32_t pid, uint32_t tid, char *name)
+{
+	char text[PROC_FILE_BYTES];
+	char file[32];
+
+	snprintf(file, sizeof(file), "task/%u/comm", tid);
+	ssize_t length = read_proc_file(pid, file, text, sizeof(text));
+	/* A line end closes it; the name may hold others. */
+	if (length <= 0 || length > RECORD_NAME_BYTES)
+		return;
+	memset(name, 0, RECORD_NAME_BYTES);
+	memcpy(name, text, (size_t)length - 1);
+}
+
 static void close_directory(DIR **directory)
 {
 	if (*directory)

@@ -42,6 +42,12 @@ must_check int process_info_read_cpu_ns(uint32_t pid, uint64_t *cpu_ns);
 must_check int process_info_read_namespaced_pid(uint32_t pid, uint32_t *namespaced_pid);
 
 /*
+ * Read the name of a thread as the kernel has it into name (RECORD_NAME_BYTES bytes, filled up with
+ * zeros), which is left alone when there is no such thread.
+ */
+void process_info_read_thread_name(uint32_t pid, uint32_t tid, char *name);
+
+/*
  * Call visit for every process of the system that is there throughout, in no order. Errors: as
  * opendir(3).
  */

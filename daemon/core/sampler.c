@@ -12,6 +12,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
+#include "daemon/core/perf_sampler.h"
+#include "daemon/core/profiled_set.h"
 
 #define LOOKS_AT_ONCE 128
 #define SUMS_AT_ONCE  4096 /* more than any bucket of the kernel's hash holds */
@@ -20,6 +22,7 @@ struct sampler {
 	struct sampler_receiver receiver;
 	int fds[BROKER_FD_COUNT];
 	uint32_t cpu_count;
+	struct perf_sampler *perf; /* in the place of all that follows up to the timer; or NULL */
 	struct ring_buffer *ring;
 	struct sampler_settings *settings;
 	struct event *readable;
@@ -164,10 +167,33 @@ int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
 	return 0;
 }
 
+static void on_perf_readable(void *context)
+{
+	sampler_drain(context);
+}
+
+struct sampler *sampler_open_perf(const struct perf_sampler_setup *setup,
+				  const struct sampler_receiver *receiver)
+{
+	struct sampler *sampler = memory_new(sizeof(*sampler));
+	struct perf_sampler_setup own = *setup;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sampler->fds); i++)
+		sampler->fds[i] = -1;
+	sampler->receiver = *receiver;
+	own.receiver = receiver;
+	own.on_readable = on_perf_readable;
+	own.context = sampler;
+	sampler->perf = perf_sampler_new(&own);
+	sampler->timer = event_new(setup->base, -1, EV_PERSIST, on_ready, sampler);
+	return sampler;
+}
+
 void sampler_close(struct sampler *sampler)
 {
 	if (!sampler)
 		return;
+	perf_sampler_free(sampler->perf);
 	if (sampler->readable)
 		event_free(sampler->readable);
 	if (sampler->timer)
@@ -176,7 +202,8 @@ void sampler_close(struct sampler *sampler)
 	if (sampler->settings)
 		munmap(sampler->settings, sizeof(*sampler->settings));
 	for (size_t i = 0; i < ARRAY_SIZE(sampler->fds); i++)
-		close(sampler->fds[i]);
+		if (sampler->fds[i] >= 0)
+			close(sampler->fds[i]);
 	free(sampler);
 }
 
@@ -184,7 +211,10 @@ void sampler_drain(struct sampler *sampler)
 {
 	uint64_t start_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 
-	ring_buffer__consume(sampler->ring);
+	if (sampler->perf)
+		perf_sampler_drain(sampler->perf);
+	else
+		ring_buffer__consume(sampler->ring);
 	sampler->receiver.on_drained(sampler->receiver.context);
 	sampler->drain_cpu_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - start_ns;
 }
@@ -201,6 +231,8 @@ void sampler_set_active(struct sampler *sampler, int is_active)
 	if (is_active == sampler->is_active)
 		return;
 	sampler->is_active = is_active;
+	if (sampler->perf)
+		perf_sampler_set_active(sampler->perf, is_active);
 	if (is_active)
 		event_add(sampler->timer, &interval);
 	else
@@ -263,7 +295,8 @@ void sampler_forget_sum(struct sampler *sampler, uint64_t id)
 
 struct sampler_settings *sampler_settings(struct sampler *sampler)
 {
-	return sampler->settings;
+	return sampler->perf ? profiled_set_settings(perf_sampler_profiled(sampler->perf))
+			     : sampler->settings;
 }
 
 void sampler_read_counter_cpus(const struct sampler *sampler, uint32_t counter, uint64_t *values)
@@ -279,6 +312,9 @@ uint32_t sampler_cpu_count(const struct sampler *sampler)
 
 uint64_t sampler_read_counter(const struct sampler *sampler, uint32_t counter)
 {
+	if (sampler->perf)
+		return perf_sampler_read_counter(sampler->perf, counter);
+
 	_cleanup_free_ uint64_t *values = memory_new(sampler->cpu_count * sizeof(*values));
 	uint64_t sum = 0;
 
@@ -297,16 +333,25 @@ void sampler_read_counters(const struct sampler *sampler, uint64_t *counters)
 
 int sampler_find_process(const struct sampler *sampler, uint32_t pid, struct profiled *profiled)
 {
+	if (sampler->perf)
+		return profiled_set_find_process(perf_sampler_profiled(sampler->perf), pid,
+						 profiled);
 	return bpf_map_lookup_elem(sampler->fds[BROKER_FD_PROCESSES], &pid, profiled);
 }
 
 int sampler_set_process(struct sampler *sampler, uint32_t pid, const struct profiled *profiled)
 {
+	if (sampler->perf)
+		return perf_sampler_add_process(sampler->perf, pid, profiled);
 	return bpf_map_update_elem(sampler->fds[BROKER_FD_PROCESSES], &pid, profiled, BPF_ANY);
 }
 
 void sampler_remove_process(struct sampler *sampler, uint32_t pid)
 {
+	if (sampler->perf) {
+		profiled_set_remove_process(perf_sampler_profiled(sampler->perf), pid);
+		return;
+	}
 	bpf_map_delete_elem(sampler->fds[BROKER_FD_PROCESSES], &pid);
 }
 
@@ -315,6 +360,11 @@ void sampler_each_process(const struct sampler *sampler,
 					const struct profiled *profiled),
 			  void *context)
 {
+	if (sampler->perf) {
+		profiled_set_each_process(perf_sampler_profiled(sampler->perf), visit, context);
+		return;
+	}
+
 	int fd = sampler->fds[BROKER_FD_PROCESSES];
 	struct profiled profiled;
 	uint32_t pid, next;
@@ -331,11 +381,20 @@ void sampler_each_process(const struct sampler *sampler,
 
 void sampler_set_name(struct sampler *sampler, const char *name, const struct profiled *profiled)
 {
+	if (sampler->perf) {
+		profiled_set_add_name(perf_sampler_profiled(sampler->perf), name, profiled);
+		return;
+	}
 	bpf_map_update_elem(sampler->fds[BROKER_FD_NAMES], name, profiled, BPF_ANY);
 }
 
 void sampler_clear_names(struct sampler *sampler)
 {
+	if (sampler->perf) {
+		profiled_set_clear_names(perf_sampler_profiled(sampler->perf));
+		return;
+	}
+
 	char name[RECORD_NAME_BYTES];
 	int fd = sampler->fds[BROKER_FD_NAMES];
 
@@ -346,15 +405,24 @@ void sampler_clear_names(struct sampler *sampler)
 
 int sampler_set_cgroup(struct sampler *sampler, uint64_t id, const struct profiled *profiled)
 {
+	if (sampler->perf)
+		return profiled_set_add_cgroup(perf_sampler_profiled(sampler->perf), id, profiled);
 	return bpf_map_update_elem(sampler->fds[BROKER_FD_CGROUPS], &id, profiled, BPF_ANY);
 }
 
 void sampler_remove_cgroup(struct sampler *sampler, uint64_t id)
 {
+	if (sampler->perf) {
+		profiled_set_remove_cgroup(perf_sampler_profiled(sampler->perf), id);
+		return;
+	}
 	bpf_map_delete_elem(sampler->fds[BROKER_FD_CGROUPS], &id);
 }
 
 void sampler_forget_module(struct sampler *sampler, const struct module_key *key)
 {
+	/* Without kernel programs numbers are never given again. */
+	if (sampler->perf)
+		return;
 	bpf_map_delete_elem(sampler->fds[BROKER_FD_MODULES], key);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The user-space end of the kernel programs: drains the ring buffer, tells the programs who is
- * profiled, reads their counters. The only file of the core that knows libbpf. Samples are drained
- * on a timer (no wake-up for them); all other records wake the loop at once.
+ * Where samples come from: the user-space end of the kernel programs, which drains the ring buffer,
+ * tells the programs who is profiled, reads their counters; or where there are none, perf events
+ * that copy stacks (perf_sampler.h). The only file of the core that knows libbpf. Samples are
+ * drained on a timer (no wake-up for them); all other records wake the loop at once.
  */
 #ifndef FLAME_DAEMON_CORE_SAMPLER_H
 #define FLAME_DAEMON_CORE_SAMPLER_H
@@ -15,29 +16,14 @@
 #include "bpf/sums.h"
 #include "common/cleanup.h"
 #include "common/memory.h"
+#include "daemon/core/receiver.h"
 
 #define SAMPLER_DRAIN_MS 100
 
 struct broker_hello;
 struct event_base;
-struct record_stack;
+struct perf_sampler_setup;
 struct sampler;
-
-/* Who gets the records; a record is borrowed for the call, its sizes have been checked. */
-struct sampler_receiver {
-	void *context;
-	void (*on_sample)(void *context, const struct record_sample *sample);
-	void (*on_module)(void *context, const struct record_module *module);
-	void (*on_stack)(void *context, const struct record_stack *stack);
-	void (*on_process)(void *context, const struct record_process *process);
-	void (*on_sum)(void *context, const struct record_sample *stack);
-	void (*on_look)(void *context, const struct record_sample *look);
-	/* sample: of RECORD_HEAP_ALLOCATED, else NULL */
-	void (*on_heap)(void *context, const struct record_heap *record,
-			const struct record_sample *sample);
-	void (*on_malformed)(void *context);
-	void (*on_drained)(void *context); /* the ring buffer is empty for now */
-};
 
 /*
  * Take over the descriptors of the broker's greeting (Takes fds). Errors: as libbpf's ring buffer
@@ -45,6 +31,12 @@ struct sampler_receiver {
  */
 must_check int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
 			    const struct sampler_receiver *receiver, struct sampler **sampler);
+
+/* Sample without kernel programs. The setup's last three fields are filled in here. */
+struct sampler *sampler_open_perf(const struct perf_sampler_setup *setup,
+				  const struct sampler_receiver *receiver);
+
+/* Stop, whichever way it was opened. */
 void sampler_close(struct sampler *sampler);
 DEFINE_CLEANUP(sampler_close, struct sampler)
 

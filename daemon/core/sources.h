@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "daemon/broker/broker_message.h"
 #include "daemon/core/question.h"
 
 struct fetch_client;
@@ -33,7 +34,11 @@ struct sources {
 	uint64_t started_ns; /* boot time */
 	uint32_t cpu_count;
 	int hardware_cycles; /* the event is cycles, not the CPU clock */
+	int lacks_kernel;    /* kernel mode is not sampled */
 	int mapping_lookup;  /* the kernel programs find mappings themselves */
+	enum broker_walk walk;
+	enum broker_walk_reason walk_reason;
+	int walk_error; /* negative errno, of BROKER_WALK_REFUSED */
 };
 
 #endif

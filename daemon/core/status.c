@@ -38,12 +38,17 @@ static json_t *watching(const struct sources *sources)
 
 static json_t *sampling(const struct sources *sources)
 {
+	int is_copied = sources->walk == BROKER_WALK_COPIES;
+
 	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o}", "event",
 			 sources->hardware_cycles ? "cycles" : "cpu-clock", "rate_hz",
 			 (json_int_t)target_table_rate_hz(sources->question.targets), "cpus",
-			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "walk", "unwind tables",
-			 "mappings", sources->mapping_lookup ? "kernel" : "table", "watch",
-			 watching(sources));
+			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "walk",
+			 is_copied ? "copied stacks" : "unwind tables", "mappings",
+			 is_copied                 ? "perf events"
+			 : sources->mapping_lookup ? "kernel"
+						   : "table",
+			 "watch", watching(sources));
 }
 
 static json_t *samples(const struct pipeline_ledger *ledger)
@@ -52,9 +57,9 @@ static json_t *samples(const struct pipeline_ledger *ledger)
 		const char *name;
 		uint64_t value;
 	} losses[] = {
-		{"ring_full", ledger->ring_full}, {"late", ledger->late},
-		{"malformed", ledger->malformed}, {"sums_full", ledger->sums_full},
-		{"in_flight", ledger->in_flight},
+		{"ring_full", ledger->ring_full}, {"throttled", ledger->throttled},
+		{"late", ledger->late},           {"malformed", ledger->malformed},
+		{"sums_full", ledger->sums_full}, {"in_flight", ledger->in_flight},
 	};
 	json_t *lost = json_object();
 
@@ -112,15 +117,36 @@ static json_t *debuginfod(const struct sources *sources)
 			 fetch_client_servers(sources->fetch));
 }
 
+/* Why stacks are not walked in the kernel, and what that means. */
+static json_t *copied_problem(const struct sources *sources)
+{
+	static const char *const reasons[] = {
+		[BROKER_WALK_REFUSED] = "the kernel programs cannot be loaded",
+		[BROKER_WALK_UNSAFE] = "this kernel can freeze when kernel programs read stacks",
+		[BROKER_WALK_ASKED] = "--copied-stacks was given",
+	};
+	int has_error = sources->walk_reason == BROKER_WALK_REFUSED;
+
+	return json_sprintf("%s%s%s; perf events copy stacks instead: only cpu is measured, and "
+			    "sampling costs more",
+			    reasons[sources->walk_reason], has_error ? ": " : "",
+			    has_error ? strerror(-sources->walk_error) : "");
+}
+
 static json_t *problems(const struct sources *sources, const struct pipeline_ledger *ledger)
 {
 	json_t *all = json_array();
 
-	if (!sources->mapping_lookup)
+	if (sources->walk == BROKER_WALK_COPIES)
+		json_array_append_new(all, copied_problem(sources));
+	else if (!sources->mapping_lookup)
 		json_array_append_new(
 			all,
 			json_string("the kernel's mapping tree could not be read; mappings "
 				    "come from /proc and short-lived processes may be missed"));
+	if (sources->lacks_kernel)
+		json_array_append_new(all, json_string("sampling kernel mode is not permitted: "
+						       "time in the kernel is missing"));
 	if (ledger->ring_full)
 		json_array_append_new(all, json_string("samples were lost because the ring buffer "
 						       "was full; a lower rate helps"));
