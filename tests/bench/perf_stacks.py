@@ -78,7 +78,7 @@ def perf_share(scene, pids, rate, seconds, way, whole_host):
     """Percent of whole stacks as text. The whole host is recorded for children that live shortly: events of a process miss them."""
     data = scene.path(f"perf-{way}.data")
     which = ["-a"] if whole_host else ["-p", ",".join(map(str, pids))]
-    subprocess.run(["perf", "record", "-q", *which, "-F", str(rate), "-e", "cpu-clock", "--call-graph", way, "-o", data, "--",
+    subprocess.run(["perf", "record", "-q", "--no-bpf-event", *which, "-F", str(rate), "-e", "cpu-clock", "--call-graph", way, "-o", data, "--",
                     "sleep", str(seconds)], check=True, capture_output=True)
     with subprocess.Popen(["perf", "script", "-i", data, "--no-inline", "--show-task-events", "-F",
                            "comm,pid,tid,time,event,ip,sym,dso"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace") as script:
