@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,14 +109,36 @@ static void detach(struct prober *prober, enum heap_program program)
 		uprobe_link_close(&prober->files[i].links[program]);
 }
 
+static void *close_link(void *link)
+{
+	uprobe_link_close(link);
+	return NULL;
+}
+
+/*
+ * Probes are gone when their closing begins, and then it waits: all are closed at once, so that the
+ * target does not pay for the last one while the first is waited for.
+ */
 static void detach_all(struct prober *prober)
 {
-	static const enum heap_program order[] = {HEAP_PROGRAM_WINDOW, HEAP_PROGRAM_ENTER,
-						  HEAP_PROGRAM_RETURN, HEAP_PROGRAM_FREE};
+	pthread_t threads[PROBER_MAX_FILES * HEAP_PROGRAM_COUNT];
+	size_t count = 0;
 
 	prober->slot->mode = HEAP_OFF;
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
-		detach(prober, order[i]);
+	for (uint32_t i = 0; i < prober->file_count; i++) {
+		for (int j = 0; j < HEAP_PROGRAM_COUNT; j++) {
+			struct uprobe_link *link = &prober->files[i].links[j];
+
+			if (!link->count)
+				continue;
+			if (pthread_create(&threads[count], NULL, close_link, link))
+				uprobe_link_close(link);
+			else
+				count++;
+		}
+	}
+	while (count)
+		pthread_join(threads[--count], NULL);
 }
 
 /* ---- The code of the sites ---- */
