@@ -302,7 +302,8 @@ static void add_frames(const struct figures *figures, json_t *report)
 					  place->as_end[end]);
 		if (place->as_root)
 			add_place(roots, "", module, offset, place->as_root);
-		if (module->fd >= 0) {
+		/* Nobody calls what a handler returns to. */
+		if (module->fd >= 0 && !is_signal_frame(figures, place->address + 1)) {
 			add_count(report, "callers", place->as_caller);
 			add_count(report, "false_callers",
 				  is_in_call(module, offset) ? 0 : place->as_caller);
