@@ -58,7 +58,7 @@ static const struct option_rule rules[] = {
 	{"attach-all", 'a', OPTION_FLAG, FIELD(attach_all), 0, 0, NULL,
 	 "profile the whole host from the start", 0},
 	{"allow-unsafe-kernel", 0, OPTION_FLAG, FIELD(allow_unsafe_kernel), 0, 0, NULL,
-	 "sample even on a kernel that is known to freeze from it", 0},
+	 "load kernel programs even where they may freeze the kernel", 0},
 	{"mapping-table", 0, OPTION_FLAG, FIELD(mapping_table), 0, 0, NULL,
 	 "read mappings in user space even where the kernel programs can", 1},
 	{"copied-stacks", 0, OPTION_FLAG, FIELD(copied_stacks), 0, 0, NULL,
