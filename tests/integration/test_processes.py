@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 
-from harness import (FLAMED, STOP_LIMIT, Daemon, Scene, assert_equal, assert_in, is_alive, main, need_root, proc_status, share_of, test,
+from harness import (FLAMED, STOP_LIMIT, Scene, assert_equal, assert_in, is_alive, main, need_root, proc_status, share_of, test,
                      wait_until, workload)
 
 # DAC_READ_SEARCH SYS_PTRACE SYS_ADMIN SYSLOG PERFMON BPF CHECKPOINT_RESTORE (for map_files)
@@ -89,9 +89,7 @@ def sigint_ends_it_as_well(scene: Scene):
 @test
 def nothing_is_left_when_a_process_of_flamed_is_killed(scene: Scene):
     for victim in ("flamed", "flamed-core"):
-        daemon = Daemon(scene.folder)
-        need_root()
-        daemon.wait_ready()
+        daemon = scene.flamed()
         pids = daemon.pids()
         os.kill(daemon.find(victim), signal.SIGKILL)
         daemon.process.wait(20)
@@ -112,9 +110,7 @@ def a_second_daemon_on_the_same_socket_says_so(scene: Scene):
 
 @test
 def a_socket_that_a_dead_daemon_left_is_taken_over(scene: Scene):
-    daemon = Daemon(scene.folder)
-    need_root()
-    daemon.wait_ready()
+    daemon = scene.flamed()
     pids = daemon.pids()
     for pid in reversed(pids):
         os.kill(pid, signal.SIGKILL)
