@@ -127,14 +127,19 @@ def kernel_frames_can_be_marked_and_left_out(scene: Scene):
     assert "_[k]" not in scene.flamectl("dump", "--annotate", "--no-kernel").stdout
 
 
+def without_offsets(frames):
+    return tuple(re.sub(r"\+0x[0-9a-f]+$", "", frame) for frame in frames)
+
+
 @test
 def perf_script_text_collapses_to_the_same_stacks(scene: Scene):
     program = sampled_program(scene, samples=300)
     scene.flamectl("stop", program.pid)
     scene.flamectl("dump", program.pid, "--last", "1m", "-f", "perf-script", "-o", "out.perf")
     collapsed = {tuple(frames): weight for frames, weight in parse_folded(scene.flamectl("collapse", "out.perf").stdout)}
-    counted = {tuple(frames): count for frames, count in scene.folded(program.pid, "--last", "1m")}
-    weighed = {tuple(frames): weight for frames, weight in scene.folded(program.pid, "--last", "1m", "--unit", "ns")}
+    # In perf's text what stands behind a + is an offset, which collapsing drops: functions without a name have only that.
+    counted = {without_offsets(frames): count for frames, count in scene.folded(program.pid, "--last", "1m")}
+    weighed = {without_offsets(frames): weight for frames, weight in scene.folded(program.pid, "--last", "1m", "--unit", "ns")}
     assert_equal(set(collapsed), set(weighed))
     for stack, weight in collapsed.items():
         # The weight of a row is divided among its records, each a whole number.
@@ -144,11 +149,12 @@ def perf_script_text_collapses_to_the_same_stacks(scene: Scene):
 @test
 def a_quality_that_is_not_reached_is_exit_status_1_behind_the_output(scene: Scene):
     program = sampled_program(scene)
-    assert_in("compute_hot", scene.flamectl("dump", program.pid, "--min-quality", "1").stdout)
-    quality = scene.flamectl("dump", program.pid, "--min-quality", "100", status=None)
-    assert quality.returncode in (0, 1)
-    assert_equal(quality.returncode == 1, "less than the 100%" in quality.stderr)
-    assert_in("compute_hot", quality.stdout)
+    # Without debug packages libc has a function without a name in every stack.
+    for percent in ("1", "100"):
+        quality = scene.flamectl("dump", program.pid, "--min-quality", percent, status=None)
+        assert quality.returncode in (0, 1)
+        assert_equal(quality.returncode == 1, f"less than the {percent}%" in quality.stderr)
+        assert_in("compute_hot", quality.stdout)
 
 
 @test
