@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What both ends of the control protocol must agree on: limits, errors, names. The protocol itself
- * is described in docs/protocol.md; the server's side of it is in daemon/core/connection.h, the
- * client's in client/connection.h.
+ * is described in docs/protocol.md; the server's side of it is in daemon/core/protocol/connection.h,
+ * the client's in client/connection.h.
  */
 #ifndef FLAME_COMMON_PROTOCOL_H
 #define FLAME_COMMON_PROTOCOL_H

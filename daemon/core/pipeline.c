@@ -7,14 +7,14 @@
 #include "common/clock.h"
 #include "common/frame.h"
 #include "common/log.h"
-#include "daemon/core/cgroup_table.h"
-#include "daemon/core/heap_table.h"
-#include "daemon/core/jit_maps.h"
-#include "daemon/core/late_walk.h"
-#include "daemon/core/mapping_tables.h"
-#include "daemon/core/module_table.h"
-#include "daemon/core/sum_table.h"
-#include "daemon/core/target_table.h"
+#include "daemon/core/heap/heap_table.h"
+#include "daemon/core/history/sum_table.h"
+#include "daemon/core/names/jit_maps.h"
+#include "daemon/core/names/module_table.h"
+#include "daemon/core/processes/cgroup_table.h"
+#include "daemon/core/targets/target_table.h"
+#include "daemon/core/unwinding/late_walk.h"
+#include "daemon/core/unwinding/mapping_tables.h"
 
 /* Stacks that were not met for so long are forgotten. */
 #define SUM_IDLE_NS (60 * NS_PER_SECOND)

@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#include "daemon/core/bucket_ring.h"
 #include "daemon/core/counters.h"
-#include "daemon/core/sampler.h"
+#include "daemon/core/history/bucket_ring.h"
+#include "daemon/core/sampling/sampler.h"
 
 struct cgroup_table;
 struct heap_table;

@@ -11,9 +11,9 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "daemon/core/connection.h"
-#include "daemon/core/method.h"
-#include "daemon/core/request.h"
+#include "daemon/core/protocol/connection.h"
+#include "daemon/core/protocol/method.h"
+#include "daemon/core/protocol/request.h"
 #include "tests/fuzz/target.h"
 
 #define MAX_TURNS 100 /* of the server without anything new to read for the client */

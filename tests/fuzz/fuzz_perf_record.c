@@ -7,7 +7,7 @@
 #include "common/cleanup.h"
 #include "common/memory.h"
 #include "daemon/broker/perf_layout.h"
-#include "daemon/core/perf_record.h"
+#include "daemon/core/sampling/perf_record.h"
 #include "tests/fuzz/target.h"
 
 /* Every byte that a record points at can be read, and lies in it. */

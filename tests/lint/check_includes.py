@@ -29,12 +29,16 @@ LAYERS = [
     ("tests/*", ["*"]),
 ]
 
+# The rooms of the core, lowest first: a file includes nothing of a room above its own. core.c stands above all of them,
+# pipeline and counters belong to no room.
+CORE_ROOMS = ["workers", "processes", "history", "names", "unwinding", "sampling", "targets", "heap", "protocol"]
+
 # Each library is included by the files whose job it is, so that it could be replaced.
 FENCES = [
     ("jansson.h", ["common/*json*", "common/protocol.*", "daemon/core/*", "client/*"]),
     ("zlib.h", ["client/formats/embedded.c"]),
     ("event2/*", ["daemon/core/*"]),
-    ("bpf/libbpf.h", ["daemon/broker/*", "daemon/core/sampler.c"]),
+    ("bpf/libbpf.h", ["daemon/broker/*", "daemon/core/sampling/sampler.c"]),
     ("bpf/bpf.h", ["daemon/broker/*", "daemon/core/*"]),
     ("bpf/btf.h", ["daemon/broker/*"]),
     ("bpf/bpf_*.h", ["bpf/*"]),
@@ -50,6 +54,21 @@ FENCES = [
     ("systemd/*", ["daemon/broker/*", "daemon/listener.c"]),
     ("linux/landlock.h", ["daemon/elf/sandbox.*", "daemon/fetch/fetch_sandbox.*"]),
 ]
+
+
+def room_of(path):
+    found = re.match(r"daemon/core/(\w+)/", path)
+    return found and found.group(1)
+
+
+def check_rooms(path, name):
+    room, other = room_of(path), room_of(name)
+    for each, where in ((room, path), (other, name)):
+        if each and each not in CORE_ROOMS:
+            yield f"{where}: lies in no known room of the core"
+            return
+    if room and other and CORE_ROOMS.index(other) > CORE_ROOMS.index(room):
+        yield f"{path}: includes {name}, which lies in a room above"
 
 
 def matches(path, patterns):
@@ -129,6 +148,7 @@ def main():
                 continue
             name = resolve(path, name)
             problems += check_layers(path, name)
+            problems += check_rooms(path, name)
             if not path.startswith("tests/") and module_of(name) != module_of(path):
                 edges.setdefault(module_of(path), set()).add(module_of(name))
     problems += [f"modules include each other in a circle: {', '.join(cycle)}" for cycle in cycles(edges)]

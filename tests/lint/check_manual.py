@@ -16,7 +16,7 @@ OPTION_IN_HELP = re.compile(r"^\s+(?:-(\w), )?\s*--([\w-]+)", re.MULTILINE)
 OPTION_IN_MANUAL = re.compile(r"^\.It (?:Fl (\w) , )?Fl Fl ([\w-]+)", re.MULTILINE)
 COUNTER_IN_SOURCE = re.compile(r'"([a-z]+\.[a-z_.]+)"')
 COUNTER_IN_MANUAL = re.compile(r"^\.It Li ([a-z]+\.[a-z_.]+)$", re.MULTILINE)
-COUNTER_SOURCES = ("bpf/record.h", "daemon/core/counters.h", "daemon/core/counters.c", "daemon/core/status.c")
+COUNTER_SOURCES = ("bpf/record.h", "daemon/core/counters.h", "daemon/core/counters.c", "daemon/core/protocol/status.c")
 
 # What stands above options that several commands share, in --help and in the manual.
 SHARED = {"which time": "SELECTING SAMPLES", "which samples": "SELECTING SAMPLES", "how the picture looks": "PICTURES"}

@@ -14,8 +14,8 @@
 #include "common/cleanup.h"
 #include "common/memory.h"
 #include "common/protocol.h"
-#include "daemon/core/method.h"
-#include "daemon/core/request.h"
+#include "daemon/core/protocol/method.h"
+#include "daemon/core/protocol/request.h"
 #include "tests/unit/cmocka_all.h"
 
 static const char *const event_words[] = {"cpu", "offcpu", NULL};

@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "daemon/core/connection.h"
+#include "daemon/core/protocol/connection.h"
 
 #define STREAM_BYTES (4 << 20)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/access.h"
+#include "daemon/core/processes/access.h"
 
 #include <errno.h>
 #include <string.h>

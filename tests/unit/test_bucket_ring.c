@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/bucket_ring.h"
+#include "daemon/core/history/bucket_ring.h"
 
 #include <errno.h>
 

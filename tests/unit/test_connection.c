@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/connection.h"
+#include "daemon/core/protocol/connection.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/protocol.h"
-#include "daemon/core/request.h"
+#include "daemon/core/protocol/request.h"
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/protocol_scene.h"
 

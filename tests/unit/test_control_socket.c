@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/control_socket.h"
+#include "daemon/core/protocol/control_socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +12,9 @@
 #include <event2/event.h>
 
 #include "common/log.h"
-#include "daemon/core/access.h"
-#include "daemon/core/method.h"
-#include "daemon/core/request.h"
+#include "daemon/core/processes/access.h"
+#include "daemon/core/protocol/method.h"
+#include "daemon/core/protocol/request.h"
 #include "tests/unit/cmocka_all.h"
 
 #define MANY 80 /* more than CONTROL_SOCKET_MAX_CONNECTIONS */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/extents.h"
+#include "daemon/core/names/extents.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/fetch_client.h"
+#include "daemon/core/workers/fetch_client.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -10,8 +10,8 @@
 
 #include "common/fd_message.h"
 #include "common/log.h"
-#include "daemon/core/broker_client.h"
 #include "daemon/core/counters.h"
+#include "daemon/core/workers/broker_client.h"
 #include "daemon/fetch/fetch_message.h"
 #include "tests/unit/cmocka_all.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/file_numbers.h"
+#include "daemon/core/unwinding/file_numbers.h"
 
 #include "common/frame.h"
 #include "tests/unit/cmocka_all.h"

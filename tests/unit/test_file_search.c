@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/file_search.h"
+#include "daemon/core/names/file_search.h"
 
 #include <event2/event.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/governor.h"
+#include "daemon/core/targets/governor.h"
 
-#include "daemon/core/target.h"
+#include "daemon/core/targets/target.h"
 #include "tests/unit/cmocka_all.h"
 
 /* Let target use two seconds of CPU at its rate, each sample costing cost_ns. */

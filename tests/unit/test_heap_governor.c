@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/heap_governor.h"
+#include "daemon/core/heap/heap_governor.h"
 
 #include "tests/unit/cmocka_all.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/kallsyms.h"
+#include "daemon/core/names/kallsyms.h"
 
 #include <errno.h>
 #include <string.h>

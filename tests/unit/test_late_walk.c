@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/late_walk.h"
+#include "daemon/core/unwinding/late_walk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "bpf/stack_copy.h"
 #include "common/frame.h"
-#include "daemon/core/module_table.h"
+#include "daemon/core/names/module_table.h"
 #include "tests/unit/cmocka_all.h"
 
 #define STACK_ADDRESS 0x7fff0000

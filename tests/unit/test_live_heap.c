@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/live_heap.h"
+#include "daemon/core/heap/live_heap.h"
 
 #include <errno.h>
 

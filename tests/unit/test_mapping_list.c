@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/mapping_list.h"
+#include "daemon/core/unwinding/mapping_list.h"
 
 #include "common/memory.h"
 #include "tests/unit/cmocka_all.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/mapping_tables.h"
+#include "daemon/core/unwinding/mapping_tables.h"
 
 #include <string.h>
 

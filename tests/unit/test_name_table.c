@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/name_table.h"
+#include "daemon/core/names/name_table.h"
 
 #include <string.h>
 #include <sys/mman.h>

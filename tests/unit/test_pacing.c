@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/pacing.h"
+#include "daemon/core/targets/pacing.h"
 
 #include "common/clock.h"
 #include "tests/unit/cmocka_all.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/perf_backlog.h"
+#include "daemon/core/sampling/perf_backlog.h"
 
 #include <string.h>
 
 #include "common/frame.h"
-#include "daemon/core/module_table.h"
-#include "daemon/core/perf_processes.h"
+#include "daemon/core/names/module_table.h"
+#include "daemon/core/sampling/perf_processes.h"
 #include "tests/unit/cmocka_all.h"
 
 #define PID           77

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/perf_processes.h"
+#include "daemon/core/sampling/perf_processes.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/process_info.h"
+#include "daemon/core/processes/process_info.h"
 #include "tests/unit/cmocka_all.h"
 
 #define PID  4000000 /* larger than any that exists here */

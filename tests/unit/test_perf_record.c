@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/perf_record.h"
+#include "daemon/core/sampling/perf_record.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>

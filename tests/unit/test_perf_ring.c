@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/perf_ring.h"
+#include "daemon/core/sampling/perf_ring.h"
 
 #include <linux/perf_event.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/process_info.h"
+#include "daemon/core/processes/process_info.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bpf/record.h"
-#include "daemon/core/cgroup_table.h"
+#include "daemon/core/processes/cgroup_table.h"
 #include "tests/unit/cmocka_all.h"
 
 #define TAIL \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/process_maps.h"
+#include "daemon/core/unwinding/process_maps.h"
 
 #include <string.h>
 

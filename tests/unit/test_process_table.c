@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/process_table.h"
+#include "daemon/core/processes/process_table.h"
 
 #include <string.h>
 

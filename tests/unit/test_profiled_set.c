@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/profiled_set.h"
+#include "daemon/core/sampling/profiled_set.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/reconcile.h"
+#include "daemon/core/history/reconcile.h"
 
 #include "tests/unit/cmocka_all.h"
 

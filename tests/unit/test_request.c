@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/request.h"
+#include "daemon/core/protocol/request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/stack_table.h"
+#include "daemon/core/history/stack_table.h"
 
 #include "common/frame.h"
 #include "tests/unit/cmocka_all.h"

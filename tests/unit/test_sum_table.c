@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/sum_table.h"
+#include "daemon/core/history/sum_table.h"
 
 #include <errno.h>
 
 #include "common/clock.h"
 #include "common/memory.h"
-#include "daemon/core/bucket_ring.h"
-#include "daemon/core/process_table.h"
-#include "daemon/core/stack_table.h"
+#include "daemon/core/history/bucket_ring.h"
+#include "daemon/core/history/stack_table.h"
+#include "daemon/core/processes/process_table.h"
 #include "tests/unit/cmocka_all.h"
 
 #define SECOND NS_PER_SECOND

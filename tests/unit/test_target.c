@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/target.h"
+#include "daemon/core/targets/target.h"
 
 #include <errno.h>
 

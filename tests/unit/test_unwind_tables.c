@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/core/unwind_tables.h"
+#include "daemon/core/unwinding/unwind_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "bpf/unwind_table.h"
 #include "common/clock.h"
 #include "common/frame.h"
-#include "daemon/core/broker_client.h"
-#include "daemon/core/module_table.h"
+#include "daemon/core/names/module_table.h"
+#include "daemon/core/workers/broker_client.h"
 #include "tests/unit/cmocka_all.h"
 
 #define SHARD_BYTES (UNWIND_SHARD_ROWS * sizeof(struct unwind_row))

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a process: its allocator is searched -> the broker starts a prober -> the prober is
+ * told the sites -> full -> (budget exceeded) duty -> (it would fit again) full. Whatever is under
+ * way when the process is freed is cancelled or ignored.
+ */
+#include "daemon/core/heap/heap_process.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/core/heap/allocator_search.h"
+#include "daemon/core/heap/duty_cycle.h"
+#include "daemon/core/heap/heap_governor.h"
+#include "daemon/core/processes/process_table.h"
+#include "daemon/core/workers/broker_client.h"
+#include "daemon/core/workers/prober_client.h"
+
+/* Children that were forked shortly after each other are rid of their probes together. */
+#define SWEEP_MS 100
+
+/* How long the windows must have said that everything would fit before it is tried again. */
+#define RETRY_FULL_NS (60 * NS_PER_SECOND)
+
+/* Until the prober has measured them: traps on this kind of machine. */
+static const struct heap_costs default_costs = {
+	.entry_ns = 650, .pair_ns = 950, .free_ns = 700, .walk_ns = 2000};
+
+/* A prober that the broker is starting; the process may be gone before it comes. */
+struct arrival {
+	struct heap_process *process;
+};
+
+struct heap_process {
+	const struct heap_sources *sources;
+	struct heap_request request;
+	enum heap_tier tier;
+	void (*done)(void *context, int error); /* NULL: called already */
+	void *context;
+	struct allocator_search *search;
+	struct arrival *arrival;
+	struct prober_client *prober;
+	struct event *sweep_timer;
+	struct duty_cycle *duty;
+	struct live_heap *live;
+	struct heap_evidence evidence;
+	struct heap_change changes[HEAP_PROCESS_CHANGES];
+	uint32_t change_count;
+	struct heap_costs costs;
+	clockid_t cpu_clock;
+	struct heap_usage usage; /* when it was looked at last */
+	uint64_t cpu_ns;
+	uint64_t looked_ns;
+	double cost_ns;
+	double base_ns;         /* that the cost is a share of */
+	uint64_t fits_since_ns; /* since when the windows say that everything would fit; 0: no */
+};
+
+static const char *const tier_names[] = {
+	[HEAP_TIER_STARTING] = "starting", [HEAP_TIER_FULL] = "full",
+	[HEAP_TIER_DUTY] = "duty",         [HEAP_TIER_STOPPED] = "stopped",
+	[HEAP_TIER_ENDED] = "ended",       [HEAP_TIER_FAILED] = "failed",
+};
+
+const char *heap_tier_name(enum heap_tier tier)
+{
+	return tier_names[tier];
+}
+
+static struct heap_slot *slot_of(const struct heap_process *process)
+{
+	return &process->sources->maps.slots[process->request.slot];
+}
+
+static void tell(struct heap_process *process, int error)
+{
+	void (*done)(void *context, int error) = process->done;
+
+	process->done = NULL;
+	if (done)
+		done(process->context, error);
+}
+
+static void change_tier(struct heap_process *process, enum heap_tier tier, const char *reason)
+{
+	if (process->change_count == HEAP_PROCESS_CHANGES) {
+		memmove(process->changes, process->changes + 1,
+			(HEAP_PROCESS_CHANGES - 1) * sizeof(process->changes[0]));
+		process->change_count--;
+	}
+	process->changes[process->change_count++] =
+		(struct heap_change){clock_boot_ns(), tier, reason};
+	process->tier = tier;
+	log_info("The heap of a process is watched differently: pid=%u tier=%s reason=%s",
+		 process->request.identity.pid, tier_names[tier], reason);
+}
+
+static void miss(struct heap_process *process, const char *reason)
+{
+	if (process->evidence.incomplete_ns || !process->evidence.since_ns)
+		return;
+	process->evidence.incomplete_ns = clock_boot_ns();
+	process->evidence.reason = reason;
+}
+
+static void fail(struct heap_process *process, int error, const char *reason)
+{
+	duty_cycle_free(steal_ptr(&process->duty));
+	prober_client_free(steal_ptr(&process->prober));
+	miss(process, reason);
+	change_tier(process, HEAP_TIER_FAILED, reason);
+	tell(process, error);
+}
+
+static void on_prober_lost(void *context)
+{
+	struct heap_process *process = context;
+
+	fail(process, -ESRCH, "the probes could not be kept in place");
+}
+
+/* ---- Tiers ---- */
+
+static void ask(struct heap_process *process, enum prober_request_type type, prober_done *done)
+{
+	struct prober_request request = {.type = type};
+	int error = prober_client_send(process->prober, &request, -1, done, process);
+
+	if (error)
+		fail(process, error, "the prober does not answer");
+}
+
+static void set_fuse(struct heap_process *process)
+{
+	struct heap_slot *slot = slot_of(process);
+	struct timespec tick;
+	double percent = process->request.budget_percent, period_ns;
+
+	/* The coarse clock goes by the kernel's ticks. */
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	period_ns = (double)((uint64_t)tick.tv_nsec << HEAP_PERIOD_BITS);
+
+	slot->fuse_ns = percent > 0
+				? (uint64_t)(HEAP_GOVERNOR_FUSE *
+					     heap_governor_budget_ns(percent, period_ns, period_ns))
+				: 0;
+	slot->allocation_ns = (uint32_t)(process->costs.pair_ns + process->costs.walk_ns);
+	slot->free_ns = (uint32_t)process->costs.free_ns;
+}
+
+static void on_full(void *context, int error, const struct prober_reply *reply)
+{
+	struct heap_process *process = context;
+
+	(void)reply;
+	if (error) {
+		fail(process, error, "the allocator cannot be probed");
+		return;
+	}
+	heap_maps_read_usage(&process->sources->maps, process->request.slot, &process->usage);
+	process->looked_ns = clock_boot_ns();
+	process->cpu_ns = clock_read_ns(process->cpu_clock);
+	tell(process, 0);
+}
+
+static void go_full(struct heap_process *process, const char *reason)
+{
+	duty_cycle_free(steal_ptr(&process->duty));
+	live_heap_clear(process->live);
+	set_fuse(process);
+	process->evidence.incomplete_ns = 0;
+	process->evidence.since_ns = clock_boot_ns();
+	change_tier(process, HEAP_TIER_FULL, reason);
+	ask(process, PROBER_FULL, on_full);
+}
+
+static void on_stopped(void *context, int error, const struct prober_reply *reply)
+{
+	struct heap_process *process = context;
+
+	(void)error;
+	if (reply->altered)
+		log_error("Code is not what it was before it was probed: pid=%u sites=%u of=%u",
+			  process->request.identity.pid, reply->altered, reply->compared);
+	else
+		log_debug("The probes are gone and the code is what it was: pid=%u sites=%u",
+			  process->request.identity.pid, reply->compared);
+}
+
+static void go_duty(struct heap_process *process, const char *reason)
+{
+	miss(process, reason);
+	change_tier(process, HEAP_TIER_DUTY, reason);
+	process->fits_since_ns = 0;
+	ask(process, PROBER_STOP, on_stopped);
+	if (!process->prober)
+		return;
+	struct duty_setup setup = {
+		.sources = process->sources,
+		.prober = process->prober,
+		.slot = slot_of(process),
+		.slot_number = process->request.slot,
+		.pid = process->request.identity.pid,
+		.cpu_clock = process->cpu_clock,
+		.budget_percent = process->request.budget_percent,
+		.costs = &process->costs,
+	};
+	process->duty = duty_cycle_new(&setup, on_prober_lost, process);
+}
+
+/* ---- Starting ---- */
+
+static void add_site(struct prober_request *request, struct heap_slot *slot,
+		     const struct allocator_file *file, const struct allocator_function *function)
+{
+	uint32_t number = request->site_count++;
+	uint64_t start = allocator_file_address(file, function->entry);
+
+	request->sites[number] = (struct prober_site){
+		.offset = function->site,
+		.address = allocator_file_address(file, function->site),
+		.function = function->function,
+		.flags = (function->flags & ALLOCATOR_THROWS ? 0 : (uint32_t)PROBER_SITE_RETURNS) |
+			 (function->flags & ALLOCATOR_EMULATED ? 0 : (uint32_t)PROBER_SITE_DEAR),
+	};
+	if (!start || !function->size || slot->range_count == HEAP_MAX_FUNCTIONS)
+		return;
+	slot->ranges[slot->range_count++] = (struct heap_range){start, start + function->size};
+	if (start < slot->hull.start)
+		slot->hull.start = start;
+	if (start + function->size > slot->hull.end)
+		slot->hull.end = start + function->size;
+}
+
+static void on_file_added(void *context, int error, const struct prober_reply *reply)
+{
+	struct heap_process *process = context;
+
+	(void)reply;
+	if (error)
+		fail(process, error, "the allocator cannot be probed");
+}
+
+static int add_file(struct heap_process *process, const struct allocator_file *file)
+{
+	struct prober_request request = {.type = PROBER_ADD_FILE};
+
+	for (size_t i = 0; i < file->count; i++) {
+		add_site(&request, slot_of(process), file, &file->functions[i]);
+		process->evidence.has_throwing |=
+			(file->functions[i].flags & ALLOCATOR_THROWS) != 0;
+		log_debug("An allocator is probed: pid=%u function=%s site=%+d emulated=%d",
+			  process->request.identity.pid, file->functions[i].name,
+			  (int)(file->functions[i].site - file->functions[i].entry),
+			  !!(file->functions[i].flags & ALLOCATOR_EMULATED));
+	}
+	return prober_client_send(process->prober, &request, file->fd, on_file_added, process);
+}
+
+/* Files that wait until there is a prober. */
+struct found {
+	struct arrival arrival;
+	struct allocator_file files[ALLOCATOR_SEARCH_MAX_FILES];
+	size_t count;
+};
+
+static void free_found(struct found *found)
+{
+	for (size_t i = 0; i < found->count; i++)
+		close(found->files[i].fd);
+	free(found);
+}
+
+static void on_prober_started(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct found *found = context;
+	struct heap_process *process = found->arrival.process;
+
+	if (!process || error || fd_count != 1) {
+		for (size_t i = 0; i < fd_count; i++)
+			close(fds[i]);
+		free_found(found);
+		if (process && error != -ECANCELED) {
+			process->arrival = NULL;
+			fail(process, error ? error : -EPROTO, "no prober could be started");
+		}
+		return;
+	}
+	process->arrival = NULL;
+	process->prober =
+		prober_client_new(process->sources->base, fds[0], on_prober_lost, process);
+	*slot_of(process) = (struct heap_slot){.hull = {.start = UINT64_MAX}};
+	for (size_t i = 0; !error && i < found->count; i++)
+		error = add_file(process, &found->files[i]);
+	free_found(found);
+	if (error)
+		fail(process, error, "the prober does not answer");
+	else
+		go_full(process, "attached");
+}
+
+static void on_searched(void *context, int error, const struct allocator_file *files, size_t count)
+{
+	struct heap_process *process = context;
+	const struct heap_identity *identity = &process->request.identity;
+	struct broker_request request = {
+		.type = BROKER_START_PROBER,
+		.pid = identity->pid,
+		.start_time_ns = identity->start_time_ns,
+		.value = process->request.slot,
+	};
+
+	process->search = NULL;
+	if (error) {
+		fail(process, error,
+		     error == -ENOENT ? "it has no allocator with symbols" : "it is gone");
+		return;
+	}
+	struct found *found = memory_new(sizeof(*found));
+	found->arrival.process = process;
+	process->arrival = &found->arrival;
+	for (size_t i = 0; i < count; i++) {
+		found->files[i] = files[i];
+		found->files[i].fd = dup(files[i].fd);
+	}
+	found->count = count;
+	broker_client_send(process->sources->broker, &request, on_prober_started, found);
+}
+
+static void on_sweep_due(evutil_socket_t fd, short what, void *context);
+
+static void on_swept(void *context, int error, const struct prober_reply *reply)
+{
+	const struct heap_process *process = context;
+
+	(void)reply;
+	if (error)
+		log_warn_errno(error, "Children keep the probes that they inherited: pid=%u",
+			       process->request.identity.pid);
+}
+
+static void on_sweep_due(evutil_socket_t fd, short what, void *context)
+{
+	struct heap_process *process = context;
+
+	(void)fd;
+	(void)what;
+	if (process->prober && process->tier == HEAP_TIER_FULL)
+		ask(process, PROBER_SWEEP, on_swept);
+}
+
+struct heap_process *heap_process_new(const struct heap_sources *sources,
+				      const struct heap_request *request,
+				      void (*done)(void *context, int error), void *context)
+{
+	struct heap_process *process = memory_new(sizeof(*process));
+
+	process->sources = sources;
+	process->request = *request;
+	process->done = done;
+	process->context = context;
+	process->costs = default_costs;
+	process->live = live_heap_new(sources->stacks);
+	process->sweep_timer = evtimer_new(sources->base, on_sweep_due, process);
+	process->evidence.since_ns = 0;
+	if (clock_getcpuclockid((pid_t)request->identity.pid, &process->cpu_clock))
+		process->cpu_clock = CLOCK_MONOTONIC;
+	process->search =
+		allocator_search_start(sources->broker, sources->reader, request->identity.pid,
+				       request->identity.start_time_ns, on_searched, process);
+	return process;
+}
+
+void heap_process_free(struct heap_process *process)
+{
+	if (!process)
+		return;
+	process->done = NULL;
+	allocator_search_cancel(process->search);
+	if (process->arrival)
+		process->arrival->process = NULL;
+	duty_cycle_free(process->duty);
+	prober_client_free(process->prober);
+	live_heap_free(process->live);
+	event_free(process->sweep_timer);
+	free(process);
+}
+
+/* ---- Records ---- */
+
+static void on_allocated(struct heap_process *process, const struct record_heap *record,
+			 uint32_t thread, uint32_t stack, uint64_t size)
+{
+	uint64_t time_ns = record->time_ns;
+	struct bucket_measure measure = {.count = 1, .weight = size, .certain = (double)size};
+
+	if (record->interval_bytes) {
+		if (process->duty)
+			duty_cycle_add(process->duty, thread, stack, size, record->interval_bytes);
+		return;
+	}
+	process_table_keep(process->sources->processes, thread);
+	stack_table_keep(process->sources->stacks, stack);
+	bucket_ring_spread(process->sources->history, time_ns, time_ns + 1, EVENT_HEAP, thread,
+			   stack, &measure);
+	if (record->address && process->tier == HEAP_TIER_FULL &&
+	    live_heap_allocated(process->live, record->tid, record->address, size, stack, time_ns) <
+		    0)
+		miss(process, "there are more blocks than can be kept");
+}
+
+void heap_process_on_record(struct heap_process *process, const struct record_heap *record,
+			    uint32_t thread, uint32_t stack, uint64_t size)
+{
+	switch ((enum heap_record_type)record->header.type) {
+	case RECORD_HEAP_ALLOCATED:
+		on_allocated(process, record, thread, stack, size);
+		break;
+	case RECORD_HEAP_FREED:
+		live_heap_freed(process->live, record->address);
+		break;
+	case RECORD_HEAP_MOVING:
+		live_heap_moving(process->live, record->tid, record->address);
+		break;
+	case RECORD_HEAP_STAYED:
+		live_heap_stayed(process->live, record->tid);
+		break;
+	case RECORD_HEAP_TRIPPED:
+		if (process->tier == HEAP_TIER_FULL)
+			go_duty(process, "it allocates too often for its budget");
+		break;
+	}
+}
+
+/* ---- Time ---- */
+
+static void subtract_usage(struct heap_usage *usage, const struct heap_usage *before)
+{
+	usage->hits -= before->hits;
+	usage->frees -= before->frees;
+	usage->sampled -= before->sampled;
+	usage->lost -= before->lost;
+	usage->walk_ns -= before->walk_ns;
+	usage->walks_timed -= before->walks_timed;
+}
+
+/* What was spent since the last look. */
+static struct heap_spending look(struct heap_process *process, uint64_t now_ns)
+{
+	uint64_t cpu_ns = clock_read_ns(process->cpu_clock);
+	struct heap_usage now, since;
+
+	heap_maps_read_usage(&process->sources->maps, process->request.slot, &now);
+	since = now;
+	subtract_usage(&since, &process->usage);
+	if (now.walks_timed)
+		process->costs.walk_ns = (double)now.walk_ns / (double)now.walks_timed;
+	struct heap_spending spending = {
+		.cost_ns = heap_governor_cost_ns(&process->costs, &since,
+						 process->tier == HEAP_TIER_DUTY),
+		.cpu_ns = cpu_ns > process->cpu_ns ? (double)(cpu_ns - process->cpu_ns) : 0,
+		.wall_ns = (double)(now_ns - process->looked_ns),
+	};
+	if (since.lost)
+		miss(process, "records were lost");
+	process->usage = now;
+	process->cpu_ns = cpu_ns;
+	process->looked_ns = now_ns;
+	process->cost_ns += spending.cost_ns;
+	process->base_ns += heap_governor_base_ns(spending.cpu_ns, spending.wall_ns);
+	return spending;
+}
+
+/* Would it fit into half of the budget to record everything, and has it for long enough? */
+static int fits_again(struct heap_process *process, uint64_t now_ns)
+{
+	if (!duty_cycle_full_fits(process->duty)) {
+		process->fits_since_ns = 0;
+		return 0;
+	}
+	if (!process->fits_since_ns)
+		process->fits_since_ns = now_ns;
+	return now_ns - process->fits_since_ns >= RETRY_FULL_NS;
+}
+
+void heap_process_tick(struct heap_process *process, uint64_t now_ns)
+{
+	if ((process->tier != HEAP_TIER_FULL && process->tier != HEAP_TIER_DUTY) || process->done)
+		return;
+	struct heap_spending spending = look(process, now_ns);
+	if (process->tier == HEAP_TIER_FULL) {
+		live_heap_look(process->live);
+		if (heap_governor_is_over(process->request.budget_percent, &spending))
+			go_duty(process, "it allocates too often for its budget");
+		else if (process->evidence.incomplete_ns)
+			go_duty(process, "its records came faster than they could be taken");
+	} else if (process->duty && fits_again(process, now_ns)) {
+		go_full(process, "it allocates less now");
+	}
+}
+
+void heap_process_pause(struct heap_process *process, int is_paused)
+{
+	if (is_paused == (process->tier == HEAP_TIER_STOPPED) || !process->prober || process->done)
+		return;
+	if (!is_paused) {
+		go_full(process, "resumed");
+		return;
+	}
+	duty_cycle_free(steal_ptr(&process->duty));
+	miss(process, "it was stopped");
+	change_tier(process, HEAP_TIER_STOPPED, "asked for");
+	ask(process, PROBER_STOP, on_stopped);
+}
+
+void heap_process_forked(struct heap_process *process)
+{
+	struct timeval delay = {.tv_usec = SWEEP_MS * 1000};
+
+	if (!evtimer_pending(process->sweep_timer, NULL))
+		evtimer_add(process->sweep_timer, &delay);
+}
+
+void heap_process_end(struct heap_process *process)
+{
+	if (process->tier == HEAP_TIER_ENDED)
+		return;
+	allocator_search_cancel(steal_ptr(&process->search));
+	duty_cycle_free(steal_ptr(&process->duty));
+	prober_client_free(steal_ptr(&process->prober));
+	evtimer_del(process->sweep_timer);
+	change_tier(process, HEAP_TIER_ENDED, "the process ended");
+	tell(process, -ESRCH);
+}
+
+/* ---- What is told ---- */
+
+const struct heap_identity *heap_process_identity(const struct heap_process *process)
+{
+	return &process->request.identity;
+}
+
+enum heap_tier heap_process_tier(const struct heap_process *process)
+{
+	return process->tier;
+}
+
+const struct live_heap *heap_process_live(const struct heap_process *process)
+{
+	return process->live;
+}
+
+const struct heap_evidence *heap_process_evidence(const struct heap_process *process)
+{
+	return &process->evidence;
+}
+
+uint32_t heap_process_changes(const struct heap_process *process,
+			      const struct heap_change **changes)
+{
+	*changes = process->changes;
+	return process->change_count;
+}
+
+void heap_process_spending(const struct heap_process *process, double *cost_ns, double *base_ns)
+{
+	*cost_ns = process->cost_ns;
+	*base_ns = process->base_ns;
+}
+
+uint64_t heap_process_lost(const struct heap_process *process)
+{
+	return process->usage.lost;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process whose heap is watched: its allocator is found, a prober probes it, and what comes back
+ * goes into the history and, as long as every allocation and free is recorded, into the list of what
+ * is held. There are two tiers:
+ *
+ *	full	every allocation and free is recorded: the heap is known exactly
+ *	duty	there are too many for the budget: probes are on for short windows at random times,
+ *		what was allocated is estimated from those, what is held is not known
+ *
+ * It starts full. A budget that is exceeded ends that at once; it is tried again when the windows
+ * say that it would fit.
+ */
+#ifndef FLAME_DAEMON_CORE_HEAP_HEAP_PROCESS_H
+#define FLAME_DAEMON_CORE_HEAP_HEAP_PROCESS_H
+
+#include <stdint.h>
+
+#include "bpf/heap_record.h"
+#include "daemon/core/heap/heap_sources.h"
+#include "daemon/core/heap/live_heap.h"
+
+struct heap_process;
+
+#define HEAP_PROCESS_CHANGES 32 /* of tier that are remembered */
+
+enum heap_tier {
+	HEAP_TIER_STARTING,
+	HEAP_TIER_FULL,
+	HEAP_TIER_DUTY,
+	HEAP_TIER_STOPPED, /* asked for */
+	HEAP_TIER_ENDED,   /* the process is gone; what it held last is still known */
+	HEAP_TIER_FAILED,
+};
+
+/* What the process is known by: goes into each of its samples. */
+struct heap_identity {
+	uint64_t start_time_ns;
+	uint64_t cgroup_id;
+	uint32_t pid;
+	uint32_t parent_pid;
+	uint32_t target;
+	uint32_t owner_uid; /* RECORD_NO_OWNER: only for the privileged */
+	uint32_t owner_gid;
+	char name[RECORD_NAME_BYTES];
+};
+
+/* A process to watch. */
+struct heap_request {
+	struct heap_identity identity;
+	uint32_t slot;
+	double budget_percent;
+};
+
+/* What is known of what the process holds. Times: boot. */
+struct heap_evidence {
+	uint64_t since_ns;      /* allocations before are not known; 0: none are */
+	uint64_t incomplete_ns; /* from then on frees were missed; 0: none was */
+	const char *reason;     /* of that, a sentence's end */
+	int has_throwing;       /* blocks of C++ operators are not in, for they may throw */
+};
+
+/* A change of tier. */
+struct heap_change {
+	uint64_t time_ns;
+	enum heap_tier tier;
+	const char *reason;
+};
+
+/*
+ * Start to watch. done is called once with 0 when the probes are in, or with why they are not:
+ * -ENOENT no allocator was found, -ESRCH the process is gone. sources is borrowed.
+ */
+struct heap_process *heap_process_new(const struct heap_sources *sources,
+				      const struct heap_request *request,
+				      void (*done)(void *context, int error), void *context);
+void heap_process_free(struct heap_process *process);
+
+/* One record. thread and stack, of an allocation, are borrowed. */
+void heap_process_on_record(struct heap_process *process, const struct record_heap *record,
+			    uint32_t thread, uint32_t stack, uint64_t size);
+
+/* Once a second: look at what is held, and at what it costs. */
+void heap_process_tick(struct heap_process *process, uint64_t now_ns);
+
+/* Pause or resume. */
+void heap_process_pause(struct heap_process *process, int is_paused);
+
+/* A child was forked, which has inherited the probes: remove them from it soon. */
+void heap_process_forked(struct heap_process *process);
+
+/* The process is gone: what it held stays as it was. */
+void heap_process_end(struct heap_process *process);
+
+/* What is told of it. */
+const struct heap_identity *heap_process_identity(const struct heap_process *process);
+enum heap_tier heap_process_tier(const struct heap_process *process);
+const char *heap_tier_name(enum heap_tier tier);
+const struct live_heap *heap_process_live(const struct heap_process *process);
+const struct heap_evidence *heap_process_evidence(const struct heap_process *process);
+uint32_t heap_process_changes(const struct heap_process *process,
+			      const struct heap_change **changes);
+
+/* Cost so far, and what it is a share of (heap_governor_base_ns()). Units: ns. */
+void heap_process_spending(const struct heap_process *process, double *cost_ns, double *base_ns);
+
+/* Records that were lost so far. */
+uint64_t heap_process_lost(const struct heap_process *process);
+
+#endif

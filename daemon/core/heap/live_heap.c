@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/heap/live_heap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/hashmap.h"
+#include "common/memory.h"
+
+#define NONE     UINT32_MAX
+#define QUARTERS (LIVE_HEAP_RISES + 1)
+
+struct block {
+	uint64_t address; /* of an unused one: the number of the next unused one */
+	uint64_t size;
+	uint64_t time_ns;
+	uint32_t sum;
+	uint32_t is_used;
+};
+
+/* The blocks of one stack. */
+struct sum {
+	uint32_t stack; /* STACK_NONE with is_used 0: not in use */
+	uint32_t is_used;
+	uint64_t bytes;
+	uint64_t count;
+	uint64_t floor;  /* least bytes since the last stretch began */
+	uint32_t stride; /* looks that make a stretch */
+	uint32_t passed; /* of them so far */
+	uint32_t look_count;
+	uint64_t looks[LIVE_HEAP_LOOKS];
+};
+
+struct moving {
+	uint32_t tid;
+	struct block block;
+};
+
+struct live_heap {
+	struct stack_table *stacks;
+	struct block *blocks;
+	size_t block_capacity;
+	uint32_t block_limit; /* blocks beyond were never used */
+	uint32_t first_unused;
+	struct hashmap block_index;
+	struct sum *sums;
+	size_t sum_capacity;
+	uint32_t sum_limit;
+	uint32_t sum_gaps; /* below the limit, that are not in use */
+	struct hashmap sum_index;
+	uint64_t bytes;
+	uint64_t count;
+	struct moving moving[LIVE_HEAP_MAX_MOVING];
+	uint32_t moving_count;
+};
+
+struct live_heap *live_heap_new(struct stack_table *stacks)
+{
+	struct live_heap *heap = memory_new(sizeof(*heap));
+
+	heap->stacks = stacks;
+	heap->first_unused = NONE;
+	return heap;
+}
+
+void live_heap_clear(struct live_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->sum_limit; i++)
+		if (heap->sums[i].is_used)
+			stack_table_release(heap->stacks, heap->sums[i].stack);
+	hashmap_fini(&heap->block_index);
+	hashmap_fini(&heap->sum_index);
+	heap->block_limit = heap->sum_limit = heap->sum_gaps = heap->moving_count = 0;
+	heap->first_unused = NONE;
+	heap->bytes = heap->count = 0;
+}
+
+void live_heap_free(struct live_heap *heap)
+{
+	if (!heap)
+		return;
+	live_heap_clear(heap);
+	free(heap->blocks);
+	free(heap->sums);
+	free(heap);
+}
+
+static uint32_t find_block(const struct live_heap *heap, uint64_t address)
+{
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&heap->block_index, hash_u64(address), &cursor);
+	     i != HASHMAP_NONE; i = hashmap_next(&heap->block_index, &cursor))
+		if (heap->blocks[i].address == address)
+			return i;
+	return NONE;
+}
+
+static uint32_t find_sum(struct live_heap *heap, uint32_t stack)
+{
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&heap->sum_index, hash_u64(stack), &cursor);
+	     i != HASHMAP_NONE; i = hashmap_next(&heap->sum_index, &cursor))
+		if (heap->sums[i].stack == stack)
+			return i;
+	return NONE;
+}
+
+/* Sums that go leave a gap, which the next new one fills. */
+static uint32_t get_sum(struct live_heap *heap, uint32_t stack)
+{
+	uint32_t number = find_sum(heap, stack);
+
+	if (number != NONE)
+		return number;
+	for (number = heap->sum_gaps ? 0 : heap->sum_limit;
+	     number < heap->sum_limit && heap->sums[number].is_used;)
+		number++;
+	if (number < heap->sum_limit)
+		heap->sum_gaps--;
+	else
+		heap->sums = memory_grow(heap->sums, &heap->sum_capacity, ++heap->sum_limit,
+					 sizeof(*heap->sums));
+	stack_table_keep(heap->stacks, stack);
+	/* The stretch in which it came begins with what it holds at the end. */
+	heap->sums[number] =
+		(struct sum){.stack = stack, .is_used = 1, .stride = 1, .floor = UINT64_MAX};
+	hashmap_add(&heap->sum_index, hash_u64(stack), number);
+	return number;
+}
+
+static uint32_t new_block(struct live_heap *heap)
+{
+	uint32_t number = heap->first_unused;
+
+	if (number != NONE) {
+		heap->first_unused = (uint32_t)heap->blocks[number].address;
+		return number;
+	}
+	number = heap->block_limit++;
+	heap->blocks = memory_grow(heap->blocks, &heap->block_capacity, heap->block_limit,
+				   sizeof(*heap->blocks));
+	return number;
+}
+
+static void add_block(struct live_heap *heap, const struct block *block)
+{
+	uint32_t number = new_block(heap);
+	struct sum *sum = &heap->sums[block->sum];
+
+	heap->blocks[number] = *block;
+	hashmap_add(&heap->block_index, hash_u64(block->address), number);
+	sum->bytes += block->size;
+	sum->count++;
+	heap->bytes += block->size;
+	heap->count++;
+}
+
+static void remove_block(struct live_heap *heap, uint32_t number)
+{
+	struct block *block = &heap->blocks[number];
+	struct sum *sum = &heap->sums[block->sum];
+
+	sum->bytes -= block->size;
+	sum->count--;
+	if (sum->bytes < sum->floor)
+		sum->floor = sum->bytes;
+	heap->bytes -= block->size;
+	heap->count--;
+	hashmap_remove(&heap->block_index, hash_u64(block->address), number);
+	*block = (struct block){.address = heap->first_unused};
+	heap->first_unused = number;
+}
+
+static struct moving *find_moving(struct live_heap *heap, uint32_t tid)
+{
+	for (uint32_t i = 0; i < heap->moving_count; i++)
+		if (heap->moving[i].tid == tid)
+			return &heap->moving[i];
+	return NULL;
+}
+
+static void forget_moving(struct live_heap *heap, uint32_t tid)
+{
+	struct moving *moving = find_moving(heap, tid);
+
+	if (moving)
+		*moving = heap->moving[--heap->moving_count];
+}
+
+int live_heap_allocated(struct live_heap *heap, uint32_t tid, uint64_t address, uint64_t size,
+			uint32_t stack, uint64_t time_ns)
+{
+	uint32_t before = find_block(heap, address);
+	struct block block = {address, size, time_ns, 0, 1};
+
+	forget_moving(heap, tid);
+	if (before != NONE)
+		remove_block(heap, before);
+	if (heap->count == LIVE_HEAP_MAX_BLOCKS)
+		return -E2BIG;
+	block.sum = get_sum(heap, stack);
+	add_block(heap, &block);
+	return before != NONE;
+}
+
+int live_heap_freed(struct live_heap *heap, uint64_t address)
+{
+	uint32_t number = find_block(heap, address);
+
+	if (number == NONE)
+		return 0;
+	remove_block(heap, number);
+	return 1;
+}
+
+void live_heap_moving(struct live_heap *heap, uint32_t tid, uint64_t address)
+{
+	uint32_t number = find_block(heap, address);
+
+	forget_moving(heap, tid);
+	if (number == NONE)
+		return;
+	if (heap->moving_count < LIVE_HEAP_MAX_MOVING)
+		heap->moving[heap->moving_count++] = (struct moving){tid, heap->blocks[number]};
+	remove_block(heap, number);
+}
+
+void live_heap_stayed(struct live_heap *heap, uint32_t tid)
+{
+	struct moving *moving = find_moving(heap, tid);
+
+	/* Another thread cannot have got the address: the block was never given back. */
+	if (moving && heap->sums[moving->block.sum].is_used)
+		add_block(heap, &moving->block);
+	forget_moving(heap, tid);
+}
+
+/* Two stretches become one each, and are twice as long from now on. */
+static void halve_looks(struct sum *sum)
+{
+	for (uint32_t i = 0; i < LIVE_HEAP_LOOKS / 2; i++) {
+		uint64_t one = sum->looks[2 * i], other = sum->looks[2 * i + 1];
+
+		sum->looks[i] = one < other ? one : other;
+	}
+	sum->look_count = LIVE_HEAP_LOOKS / 2;
+	sum->stride *= 2;
+}
+
+static int is_being_moved(const struct live_heap *heap, uint32_t number)
+{
+	for (uint32_t i = 0; i < heap->moving_count; i++)
+		if (heap->moving[i].block.sum == number)
+			return 1;
+	return 0;
+}
+
+void live_heap_look(struct live_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->sum_limit; i++) {
+		struct sum *sum = &heap->sums[i];
+
+		if (!sum->is_used)
+			continue;
+		if (!sum->count && !is_being_moved(heap, i)) {
+			hashmap_remove(&heap->sum_index, hash_u64(sum->stack), i);
+			stack_table_release(heap->stacks, sum->stack);
+			*sum = (struct sum){.stack = STACK_NONE};
+			heap->sum_gaps++;
+			continue;
+		}
+		if (++sum->passed < sum->stride)
+			continue;
+		sum->passed = 0;
+		sum->looks[sum->look_count++] = sum->floor < sum->bytes ? sum->floor : sum->bytes;
+		sum->floor = sum->bytes;
+		if (sum->look_count == LIVE_HEAP_LOOKS)
+			halve_looks(sum);
+	}
+}
+
+uint64_t live_heap_count(const struct live_heap *heap)
+{
+	return heap->count;
+}
+
+uint64_t live_heap_bytes(const struct live_heap *heap)
+{
+	return heap->bytes;
+}
+
+/* Least of the looks in quarter number. */
+static uint64_t quarter_floor(const struct sum *sum, uint32_t number)
+{
+	uint32_t from = sum->look_count * number / QUARTERS;
+	uint32_t to = sum->look_count * (number + 1) / QUARTERS;
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = from; i < to; i++)
+		least = sum->looks[i] < least ? sum->looks[i] : least;
+	return least;
+}
+
+static int is_growing(const struct sum *sum)
+{
+	if (sum->look_count < QUARTERS)
+		return 0;
+	for (uint32_t i = 1; i < QUARTERS; i++)
+		if (quarter_floor(sum, i) <= quarter_floor(sum, i - 1))
+			return 0;
+	return 1;
+}
+
+static void describe_growth(const struct sum *sum, struct live_sum *result)
+{
+	uint64_t apart_ns;
+
+	memcpy(result->looks, sum->looks, sizeof(result->looks));
+	result->look_count = sum->look_count;
+	result->seen_ns = ((uint64_t)sum->look_count * sum->stride + sum->passed) * NS_PER_SECOND;
+	result->is_growing = is_growing(sum);
+	if (sum->look_count < 2)
+		return;
+	apart_ns = (uint64_t)(sum->look_count - 1) * sum->stride * NS_PER_SECOND;
+	result->growth_per_minute =
+		((double)sum->looks[sum->look_count - 1] - (double)sum->looks[0]) * 60 *
+		(double)NS_PER_SECOND / (double)apart_ns;
+}
+
+static int compare_sums(const void *one, const void *other)
+{
+	const struct live_sum *a = one, *b = other;
+
+	return (a->bytes < b->bytes) - (a->bytes > b->bytes);
+}
+
+struct live_sum *live_heap_report(const struct live_heap *heap, uint64_t before_ns, size_t *count)
+{
+	struct live_sum *results = memory_new((heap->sum_limit + 1) * sizeof(*results));
+	size_t kept = 0;
+
+	for (uint32_t i = 0; i < heap->block_limit; i++) {
+		const struct block *block = &heap->blocks[i];
+		struct live_sum *result = &results[block->sum];
+
+		if (!block->is_used)
+			continue;
+		if (!result->oldest_ns || block->time_ns < result->oldest_ns)
+			result->oldest_ns = block->time_ns;
+		if (block->time_ns > before_ns)
+			continue;
+		result->bytes += block->size;
+		result->count++;
+	}
+	for (uint32_t i = 0; i < heap->sum_limit; i++) {
+		const struct sum *sum = &heap->sums[i];
+
+		if (!sum->count)
+			continue;
+		results[i].stack = sum->stack;
+		results[i].all_bytes = sum->bytes;
+		results[i].all_count = sum->count;
+		describe_growth(sum, &results[i]);
+		results[kept++] = results[i];
+	}
+	qsort(results, kept, sizeof(*results), compare_sums);
+	*count = kept;
+	return results;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/history/sum_table.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "common/hashmap.h"
+#include "daemon/core/history/bucket_ring.h"
+
+struct entry {
+	struct sum_stack stack; /* id 0: free */
+	struct sum last;
+	uint64_t used_ns;
+};
+
+struct sum_table {
+	struct bucket_ring *history;
+	struct process_table *processes;
+	struct stack_table *stacks;
+	struct entry *entries;
+	uint32_t entry_count; /* free ones included */
+	size_t capacity;
+	uint32_t used;
+	uint32_t first_free; /* no free entry has a smaller number */
+	struct hashmap index;
+};
+
+/* The rows that the measures of an event go to. */
+static const uint32_t row_events[EVENT_COUNT][SUM_MEASURES] = {
+	[EVENT_OFFCPU] = {EVENT_OFFCPU, EVENT_RUNQUEUE},
+	[EVENT_FAULT] = {EVENT_FAULT, EVENT_FAULT},
+};
+
+struct sum_table *sum_table_new(struct bucket_ring *history, struct process_table *processes,
+				struct stack_table *stacks)
+{
+	struct sum_table *table = memory_new(sizeof(*table));
+
+	table->history = history;
+	table->processes = processes;
+	table->stacks = stacks;
+	return table;
+}
+
+static void release(const struct sum_table *table, const struct sum_stack *stack)
+{
+	process_table_release(table->processes, stack->thread);
+	for (size_t i = 0; i < SUM_MEASURES; i++)
+		stack_table_release(table->stacks, stack->stacks[i]);
+}
+
+void sum_table_free(struct sum_table *table)
+{
+	if (!table)
+		return;
+	for (uint32_t i = 0; i < table->entry_count; i++)
+		if (table->entries[i].stack.id)
+			release(table, &table->entries[i].stack);
+	hashmap_fini(&table->index);
+	free(table->entries);
+	free(table);
+}
+
+static struct entry *find(const struct sum_table *table, uint64_t id)
+{
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&table->index, hash_u64(id), &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(&table->index, &cursor))
+		if (table->entries[i].stack.id == id)
+			return &table->entries[i];
+	return NULL;
+}
+
+static struct entry *new_entry(struct sum_table *table, uint64_t id)
+{
+	uint32_t number = table->first_free;
+
+	while (number < table->entry_count && table->entries[number].stack.id)
+		number++;
+	if (number == table->entry_count) {
+		table->entry_count++;
+		table->entries = memory_grow(table->entries, &table->capacity, table->entry_count,
+					     sizeof(*table->entries));
+	}
+	table->first_free = number + 1;
+	table->used++;
+	hashmap_add(&table->index, hash_u64(id), number);
+	return &table->entries[number];
+}
+
+void sum_table_add(struct sum_table *table, const struct sum_stack *stack, uint64_t now_ns)
+{
+	struct entry *entry = find(table, stack->id);
+
+	if (entry)
+		release(table, &entry->stack);
+	else
+		entry = new_entry(table, stack->id);
+	*entry = (struct entry){.stack = *stack, .used_ns = now_ns};
+}
+
+/* What a part has grown by, in the units of the history. */
+static struct bucket_measure grown(const struct sum_part *now, const struct sum_part *last)
+{
+	double unit = (double)SUM_VARIANCE_UNIT * SUM_VARIANCE_UNIT;
+
+	return (struct bucket_measure){
+		.weight = now->weight - last->weight,
+		.variance = (double)(now->variance - last->variance) * unit,
+		.certain = (double)(now->certain - last->certain),
+		.largest = (double)now->largest,
+	};
+}
+
+int sum_table_apply(struct sum_table *table, uint64_t id, const struct sum *sum, uint64_t from_ns,
+		    uint64_t to_ns, uint32_t *thread)
+{
+	struct entry *entry = find(table, id);
+
+	if (!entry)
+		return -ENOENT;
+	uint64_t events = sum->count - entry->last.count;
+
+	*thread = entry->stack.thread;
+	if (events == 0)
+		return 0;
+	for (size_t i = 0; i < SUM_MEASURES; i++) {
+		struct bucket_measure measure = grown(&sum->parts[i], &entry->last.parts[i]);
+
+		if (measure.weight == 0)
+			continue;
+		measure.count = (uint32_t)events;
+		process_table_keep(table->processes, entry->stack.thread);
+		stack_table_keep(table->stacks, entry->stack.stacks[i]);
+		bucket_ring_spread(table->history, from_ns, to_ns,
+				   row_events[entry->stack.event][i], entry->stack.thread,
+				   entry->stack.stacks[i], &measure);
+	}
+	entry->last = *sum;
+	entry->used_ns = to_ns;
+	return events < INT_MAX ? (int)events : INT_MAX;
+}
+
+void sum_table_evict(struct sum_table *table, uint64_t before_ns,
+		     void (*on_dropped)(void *context, uint64_t id), void *context)
+{
+	for (uint32_t i = 0; i < table->entry_count; i++) {
+		struct entry *entry = &table->entries[i];
+		uint64_t id = entry->stack.id;
+
+		if (!id || entry->used_ns >= before_ns)
+			continue;
+		hashmap_remove(&table->index, hash_u64(id), i);
+		release(table, &entry->stack);
+		entry->stack.id = 0;
+		table->used--;
+		if (i < table->first_free)
+			table->first_free = i;
+		on_dropped(context, id);
+	}
+}
+
+uint32_t sum_table_count(const struct sum_table *table)
+{
+	return table->used;
+}

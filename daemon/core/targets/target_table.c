@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/targets/target_table.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/core/processes/access.h"
+#include "daemon/core/processes/cgroup_table.h"
+#include "daemon/core/processes/process_family.h"
+#include "daemon/core/processes/process_table.h"
+#include "daemon/core/sampling/sampler.h"
+#include "daemon/core/targets/governor.h"
+#include "daemon/core/targets/watch.h"
+#include "daemon/core/workers/broker_client.h"
+
+#define KEEP_ALL UINT32_MAX
+
+/* Every so many ticks the broker looks for CPUs that came or went. */
+#define CPU_CHECK_TICKS 5
+
+/* A family that grows faster than it can be looked at is followed by its own forks by then. */
+#define MAX_LOOKS 8
+
+struct waiter {
+	void (*done)(void *context);
+	void *context;
+};
+
+struct target_table {
+	struct sampler *sampler;
+	struct broker_client *broker;
+	struct cgroup_table *cgroups;
+	struct watch *watch;
+	void (*on_change)(void *context, const struct target *target, enum target_change change);
+	void *change_context;
+	struct target **targets;
+	uint32_t count;
+	size_t capacity;
+	uint32_t last_number;
+	uint32_t generation; /* of memberships */
+	uint32_t rate_hz;
+	uint32_t events;        /* that the watch was asked for */
+	uint32_t rates_pending; /* answers of the broker that are still to come */
+	struct waiter *waiters;
+	uint32_t waiter_count;
+	size_t waiter_capacity;
+	uint32_t ticks;
+};
+
+struct target_table *target_table_new(struct sampler *sampler, struct broker_client *broker,
+				      struct cgroup_table *cgroups, struct watch *watch)
+{
+	struct target_table *table = memory_new(sizeof(*table));
+
+	table->sampler = sampler;
+	table->broker = broker;
+	table->cgroups = cgroups;
+	table->watch = watch;
+	table->generation = 1;
+	return table;
+}
+
+static void free_target(struct target *target)
+{
+	free(target->pattern);
+	free(target->name);
+	free(target);
+}
+
+void target_table_free(struct target_table *table)
+{
+	if (!table)
+		return;
+	for (uint32_t i = 0; i < table->count; i++)
+		free_target(table->targets[i]);
+	free(table->targets);
+	free(table->waiters);
+	free(table);
+}
+
+void target_table_watch(struct target_table *table,
+			void (*on_change)(void *context, const struct target *target,
+					  enum target_change change),
+			void *context)
+{
+	table->on_change = on_change;
+	table->change_context = context;
+}
+
+static void tell(struct target_table *table, const struct target *target, enum target_change change)
+{
+	table->generation++;
+	if (table->on_change)
+		table->on_change(table->change_context, target, change);
+}
+
+uint32_t target_table_count(const struct target_table *table)
+{
+	return table->count;
+}
+
+struct target *target_table_at(struct target_table *table, uint32_t i)
+{
+	return table->targets[i];
+}
+
+struct target *target_table_by_number(struct target_table *table, uint32_t number)
+{
+	for (uint32_t i = 0; i < table->count; i++)
+		if (table->targets[i]->number == number)
+			return table->targets[i];
+	return NULL;
+}
+
+struct target *target_table_find(struct target_table *table, const struct target_selector *selector)
+{
+	/* A pid may be there twice, of a process that is gone and of a new one: the newest counts. */
+	for (uint32_t i = table->count; i-- > 0;) {
+		struct target *target = table->targets[i];
+
+		if (target->kind != selector->kind)
+			continue;
+		if (target->kind == TARGET_PID ? target->pid == selector->pid
+					       : strcmp(target->pattern, selector->pattern) == 0)
+			return target;
+	}
+	return NULL;
+}
+
+/* ---- What the kernel programs are told ---- */
+
+/* What is wanted of target now. */
+static uint32_t events_of(const struct target *target)
+{
+	return target->state == TARGET_RUNNING ? target->events : 0;
+}
+
+static int samples_cpu(const struct target *target)
+{
+	return (events_of(target) >> EVENT_CPU & 1) != 0;
+}
+
+static uint32_t keep_share(const struct target_table *table, const struct target *target)
+{
+	if (!samples_cpu(target) || table->rate_hz == 0)
+		return 0;
+	if (target->rate_hz >= table->rate_hz)
+		return KEEP_ALL;
+	return (uint32_t)((double)KEEP_ALL * target->rate_hz / table->rate_hz);
+}
+
+static struct profiled profile_as(const struct target_table *table, const struct target *target)
+{
+	return (struct profiled){
+		.keep = keep_share(table, target),
+		.target = target->number,
+		.flags = target->follows_children ? PROFILED_FOLLOW : 0,
+		.events = events_of(target),
+	};
+}
+
+static void update_process(void *context, uint32_t pid, const struct profiled *profiled)
+{
+	struct target_table *table = context;
+	struct target *target = target_table_by_number(table, profiled->target);
+
+	if (!target) {
+		sampler_remove_process(table->sampler, pid);
+		return;
+	}
+	struct profiled updated = profile_as(table, target);
+	updated.start_time_ns = profiled->start_time_ns;
+	updated.flags |= profiled->flags & PROFILED_EXITED;
+	if (updated.keep != profiled->keep || updated.flags != profiled->flags ||
+	    updated.events != profiled->events)
+		if (sampler_set_process(table->sampler, pid, &updated))
+			log_debug("A process left while its rate changed: pid=%u", pid);
+}
+
+static void on_rate_set(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct target_table *table = context;
+
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	if (error == -ECANCELED)
+		return;
+	if (error)
+		log_error_errno(error, "The events could not be set up");
+	if (--table->rates_pending > 0)
+		return;
+	uint32_t count = table->waiter_count;
+	table->waiter_count = 0;
+	for (uint32_t i = 0; i < count; i++)
+		table->waiters[i].done(table->waiters[i].context);
+}
+
+static void set_rate(struct target_table *table)
+{
+	struct broker_request request = {.type = BROKER_SET_RATE, .value = table->rate_hz};
+
+	table->rates_pending++;
+	broker_client_send(table->broker, &request, on_rate_set, table);
+}
+
+static void set_events(struct target_table *table, uint32_t events)
+{
+	table->events = events;
+	table->rates_pending++;
+	watch_want(table->watch, events, on_rate_set, table);
+}
+
+void target_table_when_applied(struct target_table *table, void (*done)(void *context),
+			       void *context)
+{
+	if (table->rates_pending == 0) {
+		done(context);
+		return;
+	}
+	table->waiters = memory_grow(table->waiters, &table->waiter_capacity,
+				     table->waiter_count + 1, sizeof(*table->waiters));
+	table->waiters[table->waiter_count++] = (struct waiter){done, context};
+}
+
+/* Turn the targets into one rate and the sets of the kernel programs. */
+static void apply(struct target_table *table)
+{
+	struct sampler_settings *settings = sampler_settings(table->sampler);
+	struct profiled all = {0};
+	uint32_t rate_hz = 0, events = 0;
+	uint32_t names = 0, cgroups = 0;
+
+	double budget_percent = 0;
+
+	for (uint32_t i = 0; i < table->count; i++) {
+		uint32_t wanted = events_of(table->targets[i]);
+
+		events |= wanted;
+		/* The hooks are everybody's: who pays for most of them decides. */
+		if (wanted & ~(UINT32_C(1) << EVENT_CPU) &&
+		    table->targets[i]->budget_percent > budget_percent)
+			budget_percent = table->targets[i]->budget_percent;
+		if (samples_cpu(table->targets[i]) && table->targets[i]->rate_hz > rate_hz)
+			rate_hz = table->targets[i]->rate_hz;
+	}
+	int rate_changed = rate_hz != table->rate_hz;
+	table->rate_hz = rate_hz;
+	for (uint32_t i = 0; i < table->count; i++) {
+		const struct target *target = table->targets[i];
+		struct profiled profiled = profile_as(table, target);
+		int is_wanted = profiled.keep || profiled.events;
+
+		if (target->kind == TARGET_ALL && is_wanted)
+			all = profiled;
+		if (target->kind == TARGET_NAME && is_wanted)
+			names++;
+		if (target->kind == TARGET_CGROUP && is_wanted) {
+			cgroups++;
+			if (sampler_set_cgroup(table->sampler, target->cgroup_id, &profiled))
+				log_error("The set of cgroups is full");
+		} else if (target->kind == TARGET_CGROUP) {
+			sampler_remove_cgroup(table->sampler, target->cgroup_id);
+		}
+	}
+	settings->interval_ns = rate_hz ? NS_PER_SECOND / rate_hz : 0;
+	settings->all = all;
+	settings->kernel_stacks = 1;
+	sampler_clear_names(table->sampler);
+	settings->match_names = names;
+	settings->match_cgroups = cgroups;
+	sampler_each_process(table->sampler, update_process, table);
+	settings->generation++;
+	sampler_set_active(table->sampler, rate_hz > 0 || events);
+	if (rate_changed)
+		set_rate(table);
+	watch_set_budget(table->watch, budget_percent);
+	if (events != table->events)
+		set_events(table, events);
+}
+
+/* ---- Attaching ---- */
+
+static struct target *new_target(struct target_table *table, const struct target_request *request)
+{
+	struct target *target = memory_new(sizeof(*target));
+
+	target->number = ++table->last_number;
+	target->kind = request->selector.kind;
+	target->pid = request->selector.pid;
+	target->start_time_ns = request->start_time_ns;
+	target->attached_ns = clock_boot_ns();
+	target->owner_uid = request->owner_uid;
+	target->owner_gid = request->owner_gid;
+	return target;
+}
+
+static void set_options(struct target *target, const struct target_request *request)
+{
+	target->events = request->events;
+	target->asked_hz = request->rate_hz;
+	target->rate_hz = request->rate_hz;
+	target->budget_percent = request->budget_percent;
+	target->follows_children = request->follows_children;
+	target->deadline_ns = request->for_ns ? clock_boot_ns() + request->for_ns : 0;
+	if (target->state == TARGET_STOPPED)
+		target->state = TARGET_RUNNING;
+}
+
+static int adopt(struct target_table *table, struct target *target, uint32_t pid,
+		 uint64_t start_time_ns)
+{
+	struct profiled before, profiled = profile_as(table, target);
+
+	profiled.start_time_ns = start_time_ns;
+	if (pid == target->pid && !sampler_find_process(table->sampler, pid, &before) &&
+	    before.target != target->number)
+		target->within = before.target;
+	return sampler_set_process(table->sampler, pid, &profiled);
+}
+
+/* A user who may see own processes only does not get those that a child of theirs became. */
+static int may_follow(const struct target *target, uint32_t pid)
+{
+	struct access_process owner;
+	struct access_peer peer = {
+		.uid = target->owner_uid, .gid = target->owner_gid, .level = ACCESS_LEVEL_OWN};
+
+	if (target->owner_uid == TARGET_PRIVILEGED)
+		return 1;
+	return !access_process_read((pid_t)pid, &owner) &&
+	       access_judge_process(&peer, &owner) == ACCESS_ALLOWED;
+}
+
+/* Returns how many descendants were not followed yet. */
+static int adopt_descendants(struct target_table *table, struct target *target)
+{
+	struct process_family family = {0};
+	int error = process_family_find(target->pid, &family);
+	_cleanup_free_ struct process_info *members = family.members;
+	struct profiled before;
+	int added = 0;
+
+	for (uint32_t i = 0; !error && i < family.count; i++) {
+		if (!sampler_find_process(table->sampler, members[i].pid, &before) &&
+		    before.target == target->number)
+			continue;
+		if (!may_follow(target, members[i].pid))
+			continue;
+		error = adopt(table, target, members[i].pid, members[i].start_time_ns);
+		added++;
+	}
+	return error ? error : added;
+}
+
+static int attach_processes(struct target_table *table, struct target *target)
+{
+	int result = adopt(table, target, target->pid, target->start_time_ns);
+
+	if (!target->follows_children)
+		return result;
+	/* Who forked before it was followed itself has a child that only another look finds. */
+	for (int looks = 0; result >= 0 && looks < MAX_LOOKS; looks++) {
+		result = adopt_descendants(table, target);
+		if (result == 0)
+			break;
+	}
+	return result < 0 ? result : 0;
+}
+
+/* Have the files of the process read now, so that its first samples find their unwind tables. */
+static void announce_modules(struct target_table *table, const struct target *target)
+{
+	struct broker_request request = {.type = BROKER_ANNOUNCE, .pid = target->pid};
+
+	broker_client_send(table->broker, &request, NULL, NULL);
+}
+
+int target_table_attach(struct target_table *table, const struct target_request *request,
+			struct target **result, int *is_new)
+{
+	struct target_selector selector = request->selector;
+	_cleanup_free_ char *canonical = NULL;
+	uint64_t cgroup_id = 0;
+
+	if (selector.kind == TARGET_CGROUP) {
+		int error = cgroup_table_resolve(table->cgroups, selector.pattern, &cgroup_id,
+						 &canonical);
+
+		if (error)
+			return error;
+		selector.pattern = canonical;
+	}
+	struct target *target = target_table_find(table, &selector);
+	if (target && target->kind == TARGET_PID &&
+	    (target->start_time_ns != request->start_time_ns || target->state == TARGET_EXITED))
+		target = NULL;
+	*is_new = !target;
+	if (!target) {
+		if (table->count == TARGET_MAX)
+			return -E2BIG;
+		target = new_target(table, request);
+		target->pattern = memory_format("%s", selector.pattern ? selector.pattern : "");
+		target->name =
+			memory_format("%s", selector.kind == TARGET_PID   ? request->name
+					    : selector.kind == TARGET_ALL ? "all"
+									  : selector.pattern);
+		target->cgroup_id = cgroup_id;
+		table->targets = memory_grow(table->targets, &table->capacity, table->count + 1,
+					     sizeof(struct target *));
+		table->targets[table->count++] = target;
+	}
+	set_options(target, request);
+	/* What threads that begin from now on use counts from their beginning. */
+	sampler_settings(table->sampler)->opened_ns = clock_boot_ns();
+	apply(table);
+	if (target->kind == TARGET_PID) {
+		int error = attach_processes(table, target);
+
+		if (error) {
+			target_table_detach(table, target);
+			return error == -ENOENT ? -ESRCH : -E2BIG;
+		}
+	}
+	if (*is_new && target->kind == TARGET_PID)
+		announce_modules(table, target);
+	watch_look(table->watch);
+	tell(table, target, TARGET_ATTACHED);
+	*result = target;
+	return 0;
+}
+
+/* ---- Detaching, pausing ---- */
+
+struct handover {
+	struct target_table *table;
+	const struct target *from;
+	const struct target *to; /* NULL: nobody follows these processes any more */
+};
+
+static void hand_over(void *context, uint32_t pid, const struct profiled *profiled)
+{
+	struct handover *handover = context;
+
+	if (profiled->target != handover->from->number)
+		return;
+	if (!handover->to) {
+		sampler_remove_process(handover->table->sampler, pid);
+		return;
+	}
+	struct profiled updated = profile_as(handover->table, handover->to);
+	updated.start_time_ns = profiled->start_time_ns;
+	updated.flags |= profiled->flags & PROFILED_EXITED;
+	if (sampler_set_process(handover->table->sampler, pid, &updated))
+		log_debug("A process left while it was handed over: pid=%u", pid);
+}
+
+void target_table_detach(struct target_table *table, struct target *target)
+{
+	uint32_t i = 0;
+
+	while (table->targets[i] != target)
+		i++;
+	memmove(&table->targets[i], &table->targets[i + 1],
+		(--table->count - i) * sizeof(struct target *));
+	for (i = 0; i < table->count; i++)
+		if (table->targets[i]->within == target->number)
+			table->targets[i]->within = target->within;
+	struct handover handover = {table, target, target_table_by_number(table, target->within)};
+	sampler_each_process(table->sampler, hand_over, &handover);
+	if (target->kind == TARGET_CGROUP)
+		sampler_remove_cgroup(table->sampler, target->cgroup_id);
+	apply(table);
+	tell(table, target, TARGET_DETACHED);
+	free_target(target);
+}
+
+void target_table_pause(struct target_table *table, struct target *target, int is_paused)
+{
+	if (target->state == TARGET_EXITED || is_paused == (target->state == TARGET_STOPPED))
+		return;
+	target->state = is_paused ? TARGET_STOPPED : TARGET_RUNNING;
+	apply(table);
+	tell(table, target, is_paused ? TARGET_CHANGED_STOPPED : TARGET_CHANGED_STARTED);
+}
+
+/* ---- Belonging ---- */
+
+/* Is number target, or was it attached to a process that target followed already? */
+static int is_within(struct target_table *table, uint32_t number, const struct target *target)
+{
+	for (uint32_t depth = 0; number && depth <= table->count; depth++) {
+		if (number == target->number)
+			return 1;
+		const struct target *inner = target_table_by_number(table, number);
+		number = inner ? inner->within : 0;
+	}
+	return 0;
+}
+
+static int selects(struct target_table *table, const struct target *target,
+		   const struct process *process)
+{
+	const char *path;
+
+	/* Who attached it as somebody with rights over own processes alone gets no others. */
+	if (target->owner_uid != TARGET_PRIVILEGED &&
+	    (target->owner_uid != process->owner_uid || target->owner_gid != process->owner_gid))
+		return 0;
+	if (is_within(table, process->target, target))
+		return 1;
+	switch (target->kind) {
+	case TARGET_ALL:
+		return 1;
+	case TARGET_PID:
+		return process->pid == target->pid &&
+		       process->start_time_ns / START_TIME_TICK_NS ==
+			       target->start_time_ns / START_TIME_TICK_NS;
+	case TARGET_NAME:
+		return fnmatch(target->pattern, process->name, 0) == 0;
+	case TARGET_CGROUP:
+		path = cgroup_table_path(table->cgroups, process->cgroup_id);
+		return path && cgroup_path_is_under(path, target->pattern);
+	}
+	return 0;
+}
+
+void target_table_select(struct target_table *table, struct process *process)
+{
+	if (process->membership == table->generation)
+		return;
+	process->membership = table->generation;
+	process->target_count = 0;
+	for (uint32_t i = 0; i < table->count; i++) {
+		if (!selects(table, table->targets[i], process))
+			continue;
+		process->targets = memory_resize(process->targets, process->target_count + 1,
+						 sizeof(*process->targets));
+		process->targets[process->target_count++] = table->targets[i]->number;
+	}
+}
+
+uint32_t target_table_judge(struct target_table *table, const struct record_sample *sample)
+{
+	const struct target *best = NULL;
+	char name[RECORD_NAME_BYTES + 1] = "";
+
+	memcpy(name, sample->process_name, RECORD_NAME_BYTES);
+	for (uint32_t i = 0; i < table->count; i++) {
+		const struct target *target = table->targets[i];
+
+		if (target->kind == TARGET_NAME && target->state == TARGET_RUNNING &&
+		    fnmatch(target->pattern, name, 0) == 0 &&
+		    (!best || target->rate_hz > best->rate_hz))
+			best = target;
+	}
+	struct profiled verdict =
+		best ? profile_as(table, best) : (struct profiled){.flags = PROFILED_NOT};
+	sampler_set_name(table->sampler, sample->process_name, &verdict);
+	if (best && best->follows_children) {
+		struct profiled followed = verdict;
+
+		followed.start_time_ns = sample->start_time_ns;
+		if (sampler_set_process(table->sampler, sample->pid, &followed))
+			log_warn("Too many processes are followed already: pid=%u", sample->pid);
+	}
+	return verdict.keep;
+}
+
+/* ---- What happens to processes ---- */
+
+struct census {
+	struct target_table *table;
+	uint32_t *members; /* by index of the target */
+};
+
+static void count_member(void *context, uint32_t pid, const struct profiled *profiled)
+{
+	struct census *census = context;
+
+	(void)pid;
+	/* It stays in the set until its parent has asked for its exit status. */
+	if (profiled->flags & PROFILED_EXITED)
+		return;
+	for (uint32_t i = 0; i < census->table->count; i++)
+		if (is_within(census->table, profiled->target, census->table->targets[i]))
+			census->members[i]++;
+}
+
+/* Targets by pid of which no process is left have exited. */
+static void notice_exits(struct target_table *table, uint64_t now_ns)
+{
+	_cleanup_free_ uint32_t *members = memory_new((table->count + 1) * sizeof(*members));
+	struct census census = {table, members};
+	uint32_t exits = 0;
+
+	sampler_each_process(table->sampler, count_member, &census);
+	for (uint32_t i = 0; i < table->count; i++) {
+		struct target *target = table->targets[i];
+
+		if (target->kind != TARGET_PID || target->state == TARGET_EXITED || members[i])
+			continue;
+		target->state = TARGET_EXITED;
+		target->exited_ns = now_ns;
+		exits++;
+		tell(table, target, TARGET_CHANGED_EXITED);
+	}
+	if (exits)
+		apply(table);
+}
+
+void target_table_on_process(struct target_table *table, const struct record_process *record)
+{
+	struct target *target = target_table_by_number(table, record->target);
+
+	if (!target)
+		return;
+	/* A user's target that gained rights by exec is the user's no more. */
+	if (record->header.type == RECORD_EXEC && target->owner_uid != TARGET_PRIVILEGED &&
+	    (record->owner_uid != target->owner_uid || record->owner_gid != target->owner_gid)) {
+		log_info("A followed process changed its owner and is left: pid=%u target=%u",
+			 record->pid, target->number);
+		sampler_remove_process(table->sampler, record->pid);
+	}
+	/* Whoever waits for the process itself should not wait for the next tick. */
+	if (record->header.type == RECORD_EXIT && record->pid == target->pid)
+		notice_exits(table, clock_boot_ns());
+}
+
+static int is_due(const struct target *target, uint64_t now_ns, uint64_t oldest_ns)
+{
+	if (target->deadline_ns && now_ns >= target->deadline_ns)
+		return 1;
+	return target->state == TARGET_EXITED && target->exited_ns < oldest_ns;
+}
+
+void target_table_tick(struct target_table *table, uint64_t now_ns, uint64_t oldest_ns)
+{
+	int has_pids = 0;
+
+	for (uint32_t i = table->count; i-- > 0;) {
+		if (is_due(table->targets[i], now_ns, oldest_ns))
+			target_table_detach(table, table->targets[i]);
+		else
+			has_pids |= table->targets[i]->kind == TARGET_PID;
+	}
+	if (has_pids)
+		notice_exits(table, now_ns);
+	if (table->rate_hz && ++table->ticks % CPU_CHECK_TICKS == 0)
+		set_rate(table);
+}
+
+void target_table_govern(struct target_table *table, double core_ns_per_sample)
+{
+	int changed = 0;
+
+	for (uint32_t i = 0; i < table->count; i++) {
+		struct target *target = table->targets[i];
+		uint32_t rate_hz;
+
+		if (target->state != TARGET_RUNNING || target->budget_percent <= 0)
+			continue;
+		rate_hz = governor_choose_rate(target, core_ns_per_sample);
+		if (rate_hz == target->rate_hz)
+			continue;
+		log_debug("The governor moves a rate: target=%u from_hz=%u to_hz=%u",
+			  target->number, target->rate_hz, rate_hz);
+		target->rate_hz = rate_hz;
+		changed = 1;
+	}
+	if (changed)
+		apply(table);
+}
+
+uint32_t target_table_rate_hz(const struct target_table *table)
+{
+	return table->rate_hz;
+}

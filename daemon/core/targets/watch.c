@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/targets/watch.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/core/sampling/sampler.h"
+
+/* A look may take this share of the time at most: 1 / LOOK_SHARE. */
+#define LOOK_SHARE 300
+
+/* The hook that each event needs. */
+static const struct {
+	uint32_t event;
+	uint32_t hook;
+} hooks[] = {
+	{EVENT_OFFCPU, BROKER_HOOK_SWITCH},
+	{EVENT_FAULT, BROKER_HOOK_FAULT},
+};
+
+/* What the kernel programs counted up to a moment. */
+struct reading {
+	uint64_t time_ns;
+	uint64_t walk_ns;
+};
+
+struct watch {
+	struct broker_client *broker;
+	struct sampler *sampler;
+	watch_look_function *on_look;
+	void *context;
+	struct event *timer;  /* the end of a bucket */
+	struct event *window; /* the moment to attach the hooks in this one */
+	uint64_t bucket_ns;
+	uint64_t looked_ns; /* when the last look was over */
+	uint64_t next_ns;   /* before then none is made unless somebody asks */
+	double cpus;        /* that those who are watched used at the last look */
+	uint32_t events;    /* wanted */
+	double budget_percent;
+	struct pacing pacing;
+	int is_attached;
+	uint64_t attached_at_ns;
+	struct reading last;
+	uint64_t *last_switches; /* by CPU */
+	uint64_t *last_faults;
+	struct pacing_usage usage; /* since last */
+	double cost;
+};
+
+static uint64_t hooks_for(uint32_t events)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (events >> hooks[i].event & 1)
+			bits |= UINT64_C(1) << hooks[i].hook;
+	return bits;
+}
+
+/* ---- Looking ---- */
+
+static void set_event(struct event *event, uint64_t wait_ns)
+{
+	uint64_t wait_us = wait_ns / 1000 + 1;
+	struct timeval interval = {.tv_sec = (time_t)(wait_us / 1000000),
+				   .tv_usec = (suseconds_t)(wait_us % 1000000)};
+
+	event_add(event, &interval);
+}
+
+/* Wake up just behind the end of the bucket. */
+static void set_timer(struct watch *watch)
+{
+	uint64_t now_ns = clock_boot_ns();
+
+	set_event(watch->timer, (now_ns / watch->bucket_ns + 1) * watch->bucket_ns - now_ns);
+}
+
+void watch_look(struct watch *watch)
+{
+	uint64_t began_ns = clock_boot_ns(), cpu_ns;
+
+	if (!watch->events)
+		return;
+	cpu_ns = watch->on_look(watch->context);
+	/* A look right behind another one says nothing of how much is used. */
+	if (began_ns - watch->looked_ns > watch->bucket_ns / 2)
+		watch->cpus = (double)cpu_ns / (double)(began_ns - watch->looked_ns);
+	watch->looked_ns = clock_boot_ns();
+	watch->next_ns = watch->looked_ns + (watch->looked_ns - began_ns) * LOOK_SHARE;
+}
+
+/* ---- Attaching for a share of the time ---- */
+
+static void set_hooks(struct watch *watch, int is_attached, broker_done *done, void *context)
+{
+	struct broker_request request = {.type = BROKER_SET_HOOKS,
+					 .value = is_attached ? hooks_for(watch->events) : 0};
+	uint64_t now_ns = clock_boot_ns();
+
+	if (watch->is_attached)
+		watch->usage.attached_ns += now_ns - watch->attached_at_ns;
+	watch->is_attached = is_attached;
+	watch->attached_at_ns = now_ns;
+	/* Before they are attached: what is counted from then on counts. */
+	if (is_attached)
+		sampler_settings(watch->sampler)->is_unhooked = 0;
+	broker_client_send(watch->broker, &request, done, context);
+}
+
+/* The moment has come: what sleeps now is counted from now on. */
+static void on_window(evutil_socket_t fd, short what, void *context)
+{
+	struct watch *watch = context;
+
+	(void)fd;
+	(void)what;
+	if (!watch->events || watch->is_attached)
+		return;
+	watch_look(watch);
+	set_hooks(watch, 1, NULL, NULL);
+}
+
+/* The growth of a counter on each CPU since the last time, added to hits; last is brought up to date. */
+static void add_hits(const struct watch *watch, uint32_t counter, uint64_t *last, uint64_t *hits)
+{
+	uint32_t cpus = sampler_cpu_count(watch->sampler);
+	_cleanup_free_ uint64_t *now = memory_new(cpus * sizeof(*now));
+
+	sampler_read_counter_cpus(watch->sampler, counter, now);
+	for (uint32_t i = 0; i < cpus; i++)
+		hits[i] += now[i] - last[i];
+	memcpy(last, now, cpus * sizeof(*now));
+}
+
+static void read_hits(struct watch *watch)
+{
+	uint32_t cpus = sampler_cpu_count(watch->sampler);
+	_cleanup_free_ uint64_t *hits = memory_new(cpus * sizeof(*hits));
+
+	add_hits(watch, KERNEL_COUNTER_SWITCHES, watch->last_switches, hits);
+	add_hits(watch, KERNEL_COUNTER_FAULTS, watch->last_faults, hits);
+	watch->usage.hits = watch->usage.peak = 0;
+	for (uint32_t i = 0; i < cpus; i++) {
+		watch->usage.hits += hits[i];
+		if (hits[i] > watch->usage.peak)
+			watch->usage.peak = hits[i];
+	}
+}
+
+static void read_usage(struct watch *watch)
+{
+	struct pacing_usage *usage = &watch->usage;
+	struct reading now = {
+		.time_ns = clock_boot_ns(),
+		.walk_ns = sampler_read_counter(watch->sampler, KERNEL_COUNTER_EVENT_COST),
+	};
+
+	if (watch->is_attached) {
+		usage->attached_ns += now.time_ns - watch->attached_at_ns;
+		watch->attached_at_ns = now.time_ns;
+	}
+	read_hits(watch);
+	usage->walk_ns = now.walk_ns - watch->last.walk_ns;
+	usage->elapsed_ns = now.time_ns - watch->last.time_ns;
+	usage->cpu_ns = (uint64_t)(watch->cpus * (double)usage->elapsed_ns);
+	usage->budget_percent = watch->budget_percent;
+	watch->last = now;
+}
+
+static uint32_t as_keep(double share)
+{
+	return share >= 1 ? UINT32_MAX : (uint32_t)(share * UINT32_MAX);
+}
+
+static void apply_pacing(struct watch *watch)
+{
+	struct sampler_settings *settings = sampler_settings(watch->sampler);
+
+	settings->all_paced_ns = (uint32_t)((double)NS_PER_SECOND / watch->pacing.hz);
+	settings->paced_keep = as_keep(watch->pacing.keep);
+	settings->duty = as_keep(watch->pacing.duty);
+}
+
+/* The end of a bucket: count what lasts, and decide about the next bucket. */
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct watch *watch = context;
+	double free_share;
+
+	(void)fd;
+	(void)what;
+	/* Before the hooks go, what they have seen has to be counted. */
+	if (watch->pacing.duty < 1 || clock_boot_ns() >= watch->next_ns)
+		watch_look(watch);
+	read_usage(watch);
+	watch->cost = pacing_cost(&watch->usage);
+	pacing_adjust(&watch->pacing, &watch->usage);
+	watch->usage = (struct pacing_usage){0};
+	free_share = 1 - watch->pacing.duty;
+	/* What was seen up to now counts as it was seen. */
+	if (free_share > 0 && watch->looked_ns < watch->last.time_ns - watch->bucket_ns / 2)
+		watch_look(watch);
+	apply_pacing(watch);
+	if (free_share > 0) {
+		sampler_settings(watch->sampler)->is_unhooked = 1;
+		set_hooks(watch, 0, NULL, NULL);
+		set_event(watch->window, (uint64_t)((double)watch->bucket_ns * free_share *
+						    (double)random() / (double)RAND_MAX));
+	} else if (!watch->is_attached) {
+		watch_look(watch);
+		set_hooks(watch, 1, NULL, NULL);
+	}
+	set_timer(watch);
+}
+
+/* ---- What is wanted ---- */
+
+struct watch *watch_new(struct event_base *base, struct broker_client *broker,
+			struct sampler *sampler, uint64_t bucket_ns, watch_look_function *on_look,
+			void *context)
+{
+	struct watch *watch = memory_new(sizeof(*watch));
+
+	watch->broker = broker;
+	watch->sampler = sampler;
+	watch->on_look = on_look;
+	watch->context = context;
+	watch->bucket_ns = bucket_ns;
+	watch->timer = event_new(base, -1, 0, on_timer, watch);
+	watch->window = event_new(base, -1, 0, on_window, watch);
+	watch->last_switches = memory_new(sampler_cpu_count(sampler) * sizeof(uint64_t));
+	watch->last_faults = memory_new(sampler_cpu_count(sampler) * sizeof(uint64_t));
+	pacing_init(&watch->pacing);
+	return watch;
+}
+
+void watch_free(struct watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->timer)
+		event_free(watch->timer);
+	if (watch->window)
+		event_free(watch->window);
+	free(watch->last_switches);
+	free(watch->last_faults);
+	free(watch);
+}
+
+struct wanting {
+	struct watch *watch;
+	broker_done *done;
+	void *context;
+};
+
+/* The hooks are as they should be: those who sleep already are counted from now on. */
+static void on_hooked(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct wanting *wanting = context;
+
+	if (!error && wanting->watch->events) {
+		watch_look(wanting->watch);
+		set_timer(wanting->watch);
+	}
+	wanting->done(wanting->context, error, fds, fd_count);
+	free(wanting);
+}
+
+void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *context)
+{
+	struct wanting *wanting = memory_new(sizeof(*wanting));
+
+	/* What was measured so far was measured for those who wanted it then. */
+	watch_look(watch);
+	event_del(watch->window);
+	event_del(watch->timer);
+	watch->events = hooks_for(events) ? events : 0;
+	pacing_init(&watch->pacing);
+	apply_pacing(watch);
+	read_usage(watch);
+	watch->usage = (struct pacing_usage){0};
+	*wanting = (struct wanting){watch, done, context};
+	set_hooks(watch, watch->events != 0, on_hooked, wanting);
+}
+
+void watch_set_budget(struct watch *watch, double percent)
+{
+	watch->budget_percent = percent;
+}
+
+const struct pacing *watch_pacing(const struct watch *watch)
+{
+	return &watch->pacing;
+}
+
+double watch_cost(const struct watch *watch)
+{
+	return watch->cost;
+}

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/unwinding/unwind_tables.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bpf/unwind_table.h"
+#include "common/frame.h"
+#include "common/hashmap.h"
+#include "common/log.h"
+#include "daemon/core/names/extents.h"
+#include "daemon/core/names/module_table.h"
+#include "daemon/core/workers/broker_client.h"
+
+#define SHARD_BYTES      (UNWIND_SHARD_ROWS * sizeof(struct unwind_row))
+#define MAX_MODULE_PAGES (UNWIND_MAX_SLICES / 8) /* a file of 2 GiB */
+#define MODULE_COUNT     (MODULE_LAST_FILE + 1)
+
+/* struct unwind_module.used_s counts in these, as the kernel program does. Units: ns. */
+#define USED_SHIFT 30
+
+struct shard {
+	int fd;
+	struct unwind_row *rows; /* NULL: not mapped at the moment */
+	struct extents free_rows;
+};
+
+/* What walks that are under way may still look at: free at the tick after the next. */
+struct leaving {
+	struct unwind_slice *slices; /* copies. Owned. */
+	uint32_t first_slice;
+	uint32_t slice_count;
+	uint64_t since_ns;
+};
+
+struct unwind_tables {
+	struct broker_client *broker;
+	struct module_table *modules;
+
+	/* Shared with the kernel programs. */
+	struct unwind_rule *rules;
+	struct unwind_module *entries;
+	struct unwind_slice *slices;
+
+	struct hashmap rule_index;
+	uint32_t rule_count;
+	struct extents free_slices;
+	struct shard shards[UNWIND_MAX_SHARDS];
+	uint32_t shard_count, shard_limit;
+	int is_asking; /* for more shards */
+
+	uint32_t *waiting; /* numbers of modules that found no room */
+	size_t waiting_count, waiting_capacity;
+	uint32_t *evicted;      /* numbers of modules that lost theirs */
+	uint32_t *evicted_used; /* used_s at that moment, in parallel */
+	size_t evicted_count, evicted_capacity, evicted_used_capacity;
+	struct leaving *leaving;
+	size_t leaving_count, leaving_capacity;
+
+	uint64_t row_count;
+	uint32_t loaded_count;
+	uint64_t ever_evicted;
+};
+
+/* ---- Rules ---- */
+
+/* Number of a rule in the array that all modules share; UNWIND_RULE_UNSUPPORTED when it is full. */
+static uint16_t add_rule(struct unwind_tables *tables, const struct unwind_rule *rule)
+{
+	uint32_t hash = hash_bytes(rule, sizeof(*rule));
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&tables->rule_index, hash, &cursor); i != HASHMAP_NONE;
+	     i = hashmap_next(&tables->rule_index, &cursor)) {
+		if (memcmp(&tables->rules[i], rule, sizeof(*rule)) == 0)
+			return (uint16_t)i;
+	}
+	if (tables->rule_count == UNWIND_MAX_RULES)
+		return UNWIND_RULE_UNSUPPORTED;
+
+	uint32_t number = tables->rule_count++;
+
+	tables->rules[number] = *rule;
+	hashmap_add(&tables->rule_index, hash, number);
+	return (uint16_t)number;
+}
+
+static void add_fixed_rules(struct unwind_tables *tables)
+{
+	tables->rules[UNWIND_RULE_NONE] = (struct unwind_rule){.cfa = UNWIND_CFA_NONE};
+	tables->rules[UNWIND_RULE_UNSUPPORTED] =
+		(struct unwind_rule){.cfa = UNWIND_CFA_UNSUPPORTED, .ra = UNWIND_AT_CFA};
+	tables->rule_count = UNWIND_RULE_FIRST;
+}
+
+/* The shared numbers of an image's rules. Owned (free). */
+static uint16_t *translate_rules(struct unwind_tables *tables, const struct module_image *image)
+{
+	size_t count = image->header->rules.count;
+	uint16_t *numbers = memory_new((count > UNWIND_RULE_FIRST ? count : UNWIND_RULE_FIRST) *
+				       sizeof(*numbers));
+
+	numbers[UNWIND_RULE_UNSUPPORTED] = UNWIND_RULE_UNSUPPORTED;
+	for (size_t i = UNWIND_RULE_FIRST; i < count; i++)
+		numbers[i] = add_rule(tables, &image->rules[i]);
+	return numbers;
+}
+
+/* ---- Shards ---- */
+
+static struct unwind_row *map_shard(struct shard *shard)
+{
+	if (!shard->rows) {
+		void *rows =
+			mmap(NULL, SHARD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, shard->fd, 0);
+
+		shard->rows = rows == MAP_FAILED ? NULL : rows;
+	}
+	return shard->rows;
+}
+
+/* Mapped only while they are written, so that they do not count as the core's own memory. */
+static void unmap_shards(struct unwind_tables *tables)
+{
+	for (uint32_t i = 0; i < tables->shard_count; i++) {
+		if (tables->shards[i].rows)
+			munmap(tables->shards[i].rows, SHARD_BYTES);
+		tables->shards[i].rows = NULL;
+	}
+}
+
+static void load_waiting(struct unwind_tables *tables);
+
+static void on_shards(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct unwind_tables *tables = context;
+
+	/* The broker is gone, and the tables may be too. */
+	if (error == -ECANCELED)
+		return;
+	tables->is_asking = 0;
+	if (error) {
+		log_error_errno(error, "No more memory for unwind rows: shards=%u",
+				tables->shard_count);
+		tables->shard_limit = tables->shard_count;
+		return;
+	}
+	for (size_t i = 0; i < fd_count; i++) {
+		struct shard *shard = &tables->shards[tables->shard_count++];
+
+		shard->fd = fds[i];
+		extents_give(&shard->free_rows, 0, UNWIND_SHARD_ROWS);
+	}
+	load_waiting(tables);
+}
+
+/* Ask for room; returns zero when there will be no more. */
+static int ask_for_shards(struct unwind_tables *tables)
+{
+	uint32_t left = tables->shard_limit - tables->shard_count;
+	struct broker_request request = {
+		.type = BROKER_ADD_SHARDS,
+		.value = left < UNWIND_SHARD_BATCH ? left : UNWIND_SHARD_BATCH,
+	};
+
+	if (tables->is_asking)
+		return 1;
+	if (!left)
+		return 0;
+	tables->is_asking = 1;
+	broker_client_send(tables->broker, &request, on_shards, tables);
+	return 1;
+}
+
+/* ---- Loading ---- */
+
+/* Give back the first count slices that were taken for a module. */
+static void give_rows(struct unwind_tables *tables, const struct unwind_slice *slices,
+		      uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!slices[i].count)
+			continue;
+		extents_give(&tables->shards[slices[i].shard].free_rows, slices[i].first,
+			     slices[i].count);
+		tables->row_count -= slices[i].count;
+	}
+}
+
+/* Find room for count rows; the newest shards are the emptiest. */
+static int take_rows(struct unwind_tables *tables, uint32_t count, struct unwind_slice *slice)
+{
+	for (uint32_t i = tables->shard_count; i-- > 0;) {
+		struct shard *shard = &tables->shards[i];
+		uint32_t first;
+
+		if (shard->free_rows.free_count < count ||
+		    extents_take(&shard->free_rows, count, &first))
+			continue;
+		*slice = (struct unwind_slice){(uint16_t)i, (uint16_t)first, count};
+		tables->row_count += count;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static int take_all_rows(struct unwind_tables *tables, const struct module_image *image,
+			 struct unwind_slice *slices, uint32_t slice_count)
+{
+	uint32_t first_page = image->pages[0].number;
+
+	memset(slices, 0, slice_count * sizeof(*slices));
+	for (uint64_t i = 0; i < image->header->pages.count; i++) {
+		const struct unwind_page *page = &image->pages[i];
+
+		if (!page->count)
+			continue;
+		if (take_rows(tables, page->count, &slices[page->number - first_page])) {
+			give_rows(tables, slices, page->number - first_page);
+			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+static int write_rows(struct unwind_tables *tables, const struct module_image *image,
+		      const struct unwind_slice *slices)
+{
+	_cleanup_free_ uint16_t *numbers = translate_rules(tables, image);
+	uint32_t first_page = image->pages[0].number;
+
+	for (uint64_t i = 0; i < image->header->pages.count; i++) {
+		const struct unwind_page *page = &image->pages[i];
+		const struct unwind_slice *slice = &slices[page->number - first_page];
+		const struct unwind_row *from = &image->rows[page->first];
+		struct unwind_row *to;
+
+		if (!page->count)
+			continue;
+		to = map_shard(&tables->shards[slice->shard]);
+		if (!to)
+			return -ENOMEM;
+		for (uint32_t row = 0; row < page->count; row++)
+			to[slice->first + row] =
+				(struct unwind_row){from[row].offset, numbers[from[row].rule]};
+	}
+	return 0;
+}
+
+/* Errors: -ENOSPC when there is not enough room now. */
+static int load(struct unwind_tables *tables, const struct module *module)
+{
+	const struct module_image *image = &module->image;
+	uint64_t page_count = image->header->pages.count;
+	struct unwind_module *entry = &tables->entries[module->number];
+	uint32_t slice_count, first;
+	int error;
+
+	slice_count = image->pages[page_count - 1].number - image->pages[0].number + 1;
+	if (extents_take(&tables->free_slices, slice_count, &first))
+		return -ENOSPC;
+	error = take_all_rows(tables, image, &tables->slices[first], slice_count);
+	if (!error) {
+		error = write_rows(tables, image, &tables->slices[first]);
+		unmap_shards(tables);
+		if (error)
+			give_rows(tables, &tables->slices[first], slice_count);
+	}
+	if (error) {
+		extents_give(&tables->free_slices, first, slice_count);
+		return error;
+	}
+	entry->first_slice = first;
+	entry->first_page = image->pages[0].number;
+	entry->page_count = slice_count;
+	/* A walk that sees the state sees what it stands for. */
+	__atomic_store_n(&entry->state, (uint32_t)UNWIND_MODULE_LOADED, __ATOMIC_RELEASE);
+	tables->loaded_count++;
+	return 0;
+}
+
+/* Take a module's rows out of force; their room is free a little later. */
+static void unload(struct unwind_tables *tables, uint32_t number, uint64_t now_ns)
+{
+	struct unwind_module *entry = &tables->entries[number];
+	size_t bytes = entry->page_count * sizeof(struct unwind_slice);
+	struct leaving *leaving;
+
+	__atomic_store_n(&entry->state, (uint32_t)UNWIND_MODULE_ABSENT, __ATOMIC_RELEASE);
+	tables->leaving = memory_grow(tables->leaving, &tables->leaving_capacity,
+				      tables->leaving_count + 1, sizeof(*tables->leaving));
+	leaving = &tables->leaving[tables->leaving_count++];
+	leaving->slices = memory_new(bytes);
+	memcpy(leaving->slices, &tables->slices[entry->first_slice], bytes);
+	leaving->first_slice = entry->first_slice;
+	leaving->slice_count = entry->page_count;
+	leaving->since_ns = now_ns;
+	tables->loaded_count--;
+}
+
+static void give_up_leaving(struct unwind_tables *tables, uint64_t now_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tables->leaving_count; i++) {
+		struct leaving *leaving = &tables->leaving[i];
+
+		if (leaving->since_ns == now_ns) {
+			tables->leaving[kept++] = *leaving;
+			continue;
+		}
+		give_rows(tables, leaving->slices, leaving->slice_count);
+		extents_give(&tables->free_slices, leaving->first_slice, leaving->slice_count);
+		free(leaving->slices);
+	}
+	tables->leaving_count = kept;
+}
+
+/* ---- Eviction ---- */
+
+static void evict_one(struct unwind_tables *tables, uint64_t now_ns)
+{
+	uint32_t now_s = (uint32_t)(now_ns >> USED_SHIFT);
+	uint32_t oldest = MODULE_COUNT;
+
+	for (uint32_t i = MODULE_FIRST_FILE; i < MODULE_COUNT; i++) {
+		const struct unwind_module *entry = &tables->entries[i];
+
+		if (entry->state != UNWIND_MODULE_LOADED || now_s - entry->used_s < UNWIND_KEEP_S)
+			continue;
+		if (oldest == MODULE_COUNT || entry->used_s < tables->entries[oldest].used_s)
+			oldest = i;
+	}
+	if (oldest == MODULE_COUNT)
+		return;
+	tables->evicted = memory_grow(tables->evicted, &tables->evicted_capacity,
+				      tables->evicted_count + 1, sizeof(*tables->evicted));
+	tables->evicted_used =
+		memory_grow(tables->evicted_used, &tables->evicted_used_capacity,
+			    tables->evicted_count + 1, sizeof(*tables->evicted_used));
+	tables->evicted[tables->evicted_count] = oldest;
+	tables->evicted_used[tables->evicted_count++] = tables->entries[oldest].used_s;
+	tables->ever_evicted++;
+	unload(tables, oldest, now_ns);
+}
+
+/* Modules that lost their rows and that a walk has come by since get in line again. */
+static void readmit(struct unwind_tables *tables)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tables->evicted_count; i++) {
+		uint32_t number = tables->evicted[i];
+		const struct module *module = module_table_find(tables->modules, number);
+
+		if (!module || tables->entries[number].state != UNWIND_MODULE_ABSENT)
+			continue;
+		if (tables->entries[number].used_s == tables->evicted_used[i]) {
+			tables->evicted[kept] = number;
+			tables->evicted_used[kept++] = tables->evicted_used[i];
+			continue;
+		}
+		unwind_tables_add(tables, module);
+	}
+	tables->evicted_count = kept;
+}
+
+/* ---- The line ---- */
+
+static void wait_in_line(struct unwind_tables *tables, uint32_t number)
+{
+	for (size_t i = 0; i < tables->waiting_count; i++) {
+		if (tables->waiting[i] == number)
+			return;
+	}
+	tables->waiting = memory_grow(tables->waiting, &tables->waiting_capacity,
+				      tables->waiting_count + 1, sizeof(*tables->waiting));
+	tables->waiting[tables->waiting_count++] = number;
+}
+
+/* Whether a file could ever have room; what is in it comes from a file that may be hostile. */
+static int can_fit(const struct unwind_tables *tables, const struct module_image *image)
+{
+	uint64_t last = image->header->pages.count - 1;
+	uint64_t slice_count = (uint64_t)image->pages[last].number - image->pages[0].number + 1;
+
+	return slice_count <= MAX_MODULE_PAGES &&
+	       image->header->rows.count <= (uint64_t)tables->shard_limit * UNWIND_SHARD_ROWS / 2;
+}
+
+static int needs_rows(const struct unwind_tables *tables, const struct module *module)
+{
+	return module && module_has_image(module) && module->image.header->pages.count &&
+	       tables->entries[module->number].state != UNWIND_MODULE_LOADED;
+}
+
+/* First come, first served, but who needs little may pass who needs much. */
+static void load_waiting(struct unwind_tables *tables)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tables->waiting_count; i++) {
+		uint32_t number = tables->waiting[i];
+		const struct module *module = module_table_find(tables->modules, number);
+
+		if (needs_rows(tables, module) && load(tables, module))
+			tables->waiting[kept++] = number;
+	}
+	tables->waiting_count = kept;
+	if (kept)
+		ask_for_shards(tables);
+}
+
+void unwind_tables_add(struct unwind_tables *tables, const struct module *module)
+{
+	if (!module_has_image(module))
+		return;
+	if (!module->image.header->pages.count) {
+		if (tables->entries[module->number].state == UNWIND_MODULE_ABSENT)
+			unwind_tables_add_bare(tables, module->number);
+		return;
+	}
+	if (!needs_rows(tables, module))
+		return;
+	if (!can_fit(tables, &module->image)) {
+		log_warn("Unwind rows that take too much room are left out: path=%s rows=%llu",
+			 module->path, (unsigned long long)module->image.header->rows.count);
+		unwind_tables_add_bare(tables, module->number);
+		return;
+	}
+	if (!load(tables, module))
+		return;
+	wait_in_line(tables, module->number);
+	ask_for_shards(tables);
+}
+
+void unwind_tables_add_bare(struct unwind_tables *tables, uint32_t number)
+{
+	if (tables->entries[number].state == UNWIND_MODULE_ABSENT)
+		__atomic_store_n(&tables->entries[number].state, (uint32_t)UNWIND_MODULE_BARE,
+				 __ATOMIC_RELEASE);
+}
+
+void unwind_tables_remove(struct unwind_tables *tables, uint32_t number)
+{
+	if (tables->entries[number].state == UNWIND_MODULE_LOADED)
+		unload(tables, number, 0);
+	tables->entries[number].state = UNWIND_MODULE_ABSENT;
+}
+
+void unwind_tables_tick(struct unwind_tables *tables, uint64_t now_ns)
+{
+	give_up_leaving(tables, now_ns);
+	readmit(tables);
+	load_waiting(tables);
+	if (tables->waiting_count && !tables->is_asking)
+		evict_one(tables, now_ns);
+}
+
+/* ---- Life ---- */
+
+static int map_array(int fd, size_t bytes, void *result)
+{
+	void *array = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (array == MAP_FAILED)
+		return -errno;
+	*(void **)result = array;
+	return 0;
+}
+
+#define RULES_BYTES   (UNWIND_MAX_RULES * sizeof(struct unwind_rule))
+#define ENTRIES_BYTES (MODULE_COUNT * sizeof(struct unwind_module))
+#define SLICES_BYTES  (UNWIND_MAX_SLICES * sizeof(struct unwind_slice))
+
+int unwind_tables_open(const int *fds, uint64_t limit_bytes, struct broker_client *broker,
+		       struct module_table *modules, struct unwind_tables **result)
+{
+	_cleanup_(unwind_tables_closep) struct unwind_tables *tables = memory_new(sizeof(*tables));
+	uint64_t limit = limit_bytes / SHARD_BYTES;
+	int error;
+
+	tables->broker = broker;
+	tables->modules = modules;
+	tables->shard_limit = limit > UNWIND_MAX_SHARDS ? UNWIND_MAX_SHARDS : (uint32_t)limit;
+	error = map_array(fds[BROKER_FD_UNWIND_RULES], RULES_BYTES, &tables->rules);
+	if (!error)
+		error = map_array(fds[BROKER_FD_UNWIND_MODULES], ENTRIES_BYTES, &tables->entries);
+	if (!error)
+		error = map_array(fds[BROKER_FD_UNWIND_SLICES], SLICES_BYTES, &tables->slices);
+	if (error)
+		return error;
+	add_fixed_rules(tables);
+	extents_give(&tables->free_slices, 0, UNWIND_MAX_SLICES);
+	*result = steal_ptr(&tables);
+	return 0;
+}
+
+void unwind_tables_close(struct unwind_tables *tables)
+{
+	if (!tables)
+		return;
+	for (uint32_t i = 0; i < tables->shard_count; i++) {
+		close(tables->shards[i].fd);
+		extents_fini(&tables->shards[i].free_rows);
+	}
+	for (size_t i = 0; i < tables->leaving_count; i++)
+		free(tables->leaving[i].slices);
+	if (tables->rules)
+		munmap(tables->rules, RULES_BYTES);
+	if (tables->entries)
+		munmap(tables->entries, ENTRIES_BYTES);
+	if (tables->slices)
+		munmap(tables->slices, SLICES_BYTES);
+	extents_fini(&tables->free_slices);
+	hashmap_fini(&tables->rule_index);
+	free(tables->waiting);
+	free(tables->evicted);
+	free(tables->evicted_used);
+	free(tables->leaving);
+	free(tables);
+}
+
+void unwind_tables_get_usage(const struct unwind_tables *tables, struct unwind_usage *usage)
+{
+	*usage = (struct unwind_usage){
+		.modules = tables->loaded_count,
+		.waiting = (uint32_t)tables->waiting_count,
+		.rules = tables->rule_count,
+		.rows = tables->row_count,
+		.bytes = tables->shard_count * (uint64_t)SHARD_BYTES,
+		.evicted = tables->ever_evicted,
+	};
+}
