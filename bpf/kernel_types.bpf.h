@@ -116,6 +116,10 @@ struct path {
 	struct dentry *dentry;
 } kernel_type;
 
+struct fs_struct {
+	struct path root;
+} kernel_type;
+
 struct file {
 	struct inode *f_inode;
 	struct path f_path;
@@ -234,6 +238,7 @@ struct task_struct {
 	unsigned long nivcsw;
 	unsigned long min_flt;
 	unsigned long maj_flt;
+	struct fs_struct *fs;
 	struct files_struct *files;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;

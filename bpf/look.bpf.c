@@ -44,6 +44,7 @@ static __always_inline int outside_walk(struct scratch *scratch, struct task_str
 	int end = WALK_TRUNCATED;
 
 	scratch->sample.user_count = 0;
+	scratch->task = (__u64)task;
 	scratch->mm = (__u64)task->mm;
 	if (!scratch->mm)
 		return WALK_NO_MEMORY;

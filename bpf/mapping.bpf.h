@@ -117,17 +117,28 @@ __weak __noinline int mapping_path_step(__u32 slot)
 	return 0;
 }
 
-/* Write the path of scratch->file into scratch->path. Inline: calls may be eight deep, no more. */
+/*
+ * Write the path of scratch->file into scratch->path. It goes on above the root of a process that
+ * lives under another (chroot): the file outlives the process there. Inline: calls may be eight
+ * deep, no more.
+ */
 static __always_inline void mapping_path(__u32 slot, struct scratch *scratch)
 {
 	struct file *file = (struct file *)scratch->file;
 	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
 	struct path_walk *walk = &scratch->path;
+	struct task_struct *task = (struct task_struct *)scratch->task;
+	__u64 root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
+	__u64 root_mount =
+		(__u64)BPF_CORE_READ(task, fs, root.mnt) - bpf_core_field_offset(struct mount, mnt);
 
 	walk->at = RECORD_PATH_BYTES;
+	walk->root = RECORD_PATH_BYTES;
 	walk->dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
 	walk->mount = (__u64)mount - bpf_core_field_offset(struct mount, mnt);
 	for (__u32 i = 0; i < PATH_STEPS; i++) {
+		if (walk->dentry == root_dentry && walk->mount == root_mount)
+			walk->root = walk->at;
 		if (mapping_path_step(slot))
 			return;
 	}
@@ -183,6 +194,9 @@ __weak __noinline int mapping_new_module(__u32 slot)
 	record->pid = scratch->pid;
 	record->module = module;
 	record->path_length = RECORD_PATH_BYTES - at;
+	record->root_length = scratch->path.root - at;
+	if (record->root_length >= record->path_length)
+		record->root_length = 0; /* a file outside the process's root */
 	record->filesystem = (__u32)BPF_CORE_READ(file, f_inode, i_sb, s_magic);
 	bpf_probe_read_kernel(record->path, RECORD_PATH_BYTES, &scratch->path.path[at]);
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);

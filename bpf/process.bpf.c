@@ -140,6 +140,7 @@ int on_mapping(struct bpf_iter__task_vma *context)
 
 	if (!task || !vma || !scratch)
 		return 0;
+	scratch->task = (__u64)task;
 	scratch->mm = (__u64)task->mm;
 	scratch->pid = (__u32)task->tgid;
 	scratch->start_time_ns = task->group_leader->start_boottime;
@@ -160,6 +161,7 @@ int on_mapping_test(struct bpf_raw_tracepoint_args *context)
 
 	if (!scratch)
 		return MAPPING_BROKEN;
+	scratch->task = (__u64)task;
 	scratch->mm = (__u64)task->mm;
 	scratch->pid = (__u32)task->tgid;
 	scratch->start_time_ns = task->group_leader->start_boottime;

@@ -123,9 +123,10 @@ struct record_module {
 	__u32 pid;
 	__u32 module;      /* its number: frame_module() of the frames in it */
 	__u32 path_length; /* 0: not known */
+	__u32 root_length; /* bytes of the path that lead to the root of the process */
 	__u32 filesystem;  /* magic number of the file system's kind, as in statfs() */
-	char path
-		[RECORD_PATH_BYTES]; /* seen from the root of the mount the file is on, not terminated */
+	__u32 reserved;
+	char path[RECORD_PATH_BYTES]; /* seen from the root of the mounts, not terminated */
 };
 
 /* An executable mapping of a process: offset in the file = pc - start + offset. */

@@ -33,9 +33,9 @@ enum scratch_slot {
 /* The way from a file's name up to the root. */
 struct path_walk {
 	__u64 dentry;
-	__u64 mount; /* struct mount */
-	__u32 at;    /* the path so far is path[at] to path[RECORD_PATH_BYTES] */
-	__u32 reserved;
+	__u64 mount;             /* struct mount */
+	__u32 at;                /* the path so far is path[at] to path[RECORD_PATH_BYTES] */
+	__u32 root;              /* where the part begins that the process sees */
 	char path[SCRATCH_PATH]; /* the second half only makes every read of a name fit */
 };
 
@@ -44,6 +44,7 @@ struct scratch {
 	struct record_sample sample;
 	__u64 frames[SCRATCH_FRAMES]; /* of the sample, directly behind it */
 
+	__u64 task; /* one of the process's */
 	__u64 mm;
 	__u64 start_time_ns; /* of the process */
 	__u32 pid;

@@ -192,6 +192,7 @@ static __always_inline void unwind_start(struct scratch *scratch)
 static __always_inline int unwind_prepare(struct scratch *scratch, struct task_struct *task)
 {
 	scratch->sample.user_count = 0;
+	scratch->task = (__u64)task;
 	scratch->mm = (__u64)task->mm;
 	if (!scratch->mm)
 		return WALK_NO_MEMORY;

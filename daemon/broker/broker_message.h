@@ -18,7 +18,8 @@ enum broker_request_type {
 	BROKER_HELLO,    /* not a request: serial 0 */
 	BROKER_READY,    /* tell systemd that the socket accepts */
 	BROKER_SET_RATE, /* value: events per second on each CPU, 0: none; re-reads online CPUs */
-	BROKER_OPEN_MODULE,  /* everything that struct record_module tells -> the mapped file */
+	/* what struct record_module tells, value: bytes of path above the process's root -> the file */
+	BROKER_OPEN_MODULE,
 	BROKER_OPEN_MAPPED,  /* pid, start_time_ns, start, end -> the file that is mapped there */
 	BROKER_OPEN_IN_ROOT, /* pid, start_time_ns, path -> regular file under that process's root */
 	BROKER_OPEN_PROC, /* pid, start_time_ns (0: do not compare), value: enum broker_proc_file */

@@ -140,18 +140,32 @@ int handles_open_mapped(const struct broker_request *request, int *fd)
 	return place < 0 ? -errno : open_place(place, fd);
 }
 
-static int open_by_path(const struct broker_request *request, int *fd)
+/* The path from `start` on, which is the whole of it, or what its process saw. */
+static int open_by_path(const struct broker_request *request, uint64_t start, int *fd)
 {
 	char path[BROKER_PATH_BYTES];
 	int error = copy_path(request, path);
 
+	if (!error && start >= request->path_length)
+		error = -EINVAL;
 	if (error)
 		return error;
 
 	_cleanup_close_ int place =
-		open_relative(AT_FDCWD, path, O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
+		open_relative(AT_FDCWD, path + start, O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
 
 	return place < 0 ? place : open_place(place, fd);
+}
+
+static int open_by_whole_path(const struct broker_request *request, int *fd)
+{
+	return open_by_path(request, 0, fd);
+}
+
+/* For a broker that lives under the same root as the process did. */
+static int open_by_seen_path(const struct broker_request *request, int *fd)
+{
+	return open_by_path(request, request->value, fd);
 }
 
 int handles_open_module(const struct broker_request *request, int *fd)
@@ -160,12 +174,13 @@ int handles_open_module(const struct broker_request *request, int *fd)
 	static const struct {
 		int (*open)(const struct broker_request *, int *);
 		int compare_inode;
-	} ways[] = {{handles_open_mapped, 0}, {open_by_path, 1}};
+	} ways[] = {{handles_open_mapped, 0}, {open_by_whole_path, 1}, {open_by_seen_path, 1}};
+	size_t way_count = request->value ? ARRAY_SIZE(ways) : ARRAY_SIZE(ways) - 1;
 	int error = -ENOENT;
 
 	if (request->filesystem == FUSE_SUPER_MAGIC)
 		return -EMEDIUMTYPE;
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+	for (size_t i = 0; i < way_count; i++) {
 		_cleanup_close_ int candidate = -1;
 
 		error = ways[i].open(request, &candidate);

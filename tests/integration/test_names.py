@@ -133,11 +133,27 @@ def a_program_of_another_mount_namespace_is_read_there(scene):
     build(scene)
     os.mkdir(scene.path("inside"))
     # The path exists only in that namespace: a file system of its own is mounted over the folder.
+    # Under a root that is no mount point (chroot) unshare cannot make the mounts private.
+    private = subprocess.run([unshare, "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
     script = f"mount -t tmpfs none {scene.path('inside')} && cp {scene.path('program')} {scene.path('inside')}/hidden && " \
              f"exec {scene.path('inside')}/hidden"
-    process = sample(scene, [unshare, "--mount", "sh", "-c", script])
+    process = sample(scene, [unshare, "--mount", *([] if private else ["--propagation", "unchanged"]), "sh", "-c", script])
     assert not os.path.exists(scene.path("inside/hidden"))
     assert share_of(scene.folded(process.pid), "hidden_loop") > 80
+
+
+@test
+def a_program_under_a_root_of_its_own_finds_its_debug_file_there(scene):
+    chroot = need_tool("chroot")
+    need_root()
+    scene.flamed()
+    program = build(scene, "-static")
+    strip(scene, program)
+    os.makedirs(scene.path("root/opt"))
+    for name in ("program", "program.debug"):
+        os.rename(scene.path(name), scene.path("root/opt/" + name))
+    process = sample(scene, [chroot, scene.path("root"), "/opt/program"])
+    assert share_of(scene.folded(process.pid), "hidden_loop") > 90
 
 
 @test

@@ -420,13 +420,17 @@ void module_table_add(struct module_table *table, const struct record_module *re
 		.size = record->key.size,
 		.mtime_s = record->key.mtime_s,
 		.filesystem = record->filesystem,
+		.value = record->root_length,
 	};
 
 	/* One that is there already was announced again because its first record was doubtful. */
 	if (record->module < MODULE_FIRST_FILE || record->module > MODULE_LAST_FILE ||
 	    table->modules[record->module])
 		return;
-	struct visit *visit = new_module(table, record->module, record->path, record->path_length);
+	/* The file is called what the process calls it; above its root lies what the broker may need. */
+	uint32_t above = record->root_length < record->path_length ? record->root_length : 0;
+	struct visit *visit = new_module(table, record->module, record->path + above,
+					 record->path_length - above);
 	visit->module->pid = record->pid;
 	visit->module->start_time_ns = record->start_time_ns;
 	visit->module->key = record->key;
