@@ -53,7 +53,7 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 		return 0;
 
 	__u64 start_time_ns = task->group_leader->start_boottime;
-	__u32 pid = (__u32)task->tgid;
+	__u32 pid = pid_of(task);
 	struct selection selection = selection_of(task, pid, start_time_ns, knobs);
 
 	if (selection.is_pending)

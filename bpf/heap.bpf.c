@@ -117,7 +117,7 @@ static __always_inline void heap_send(__u32 type, __u32 slot, __u64 address,
 	record->address = address;
 	record->interval_bytes = 0;
 	record->slot = slot;
-	record->tid = (__u32)bpf_get_current_pid_tgid();
+	record->tid = tid_of(bpf_get_current_task_btf());
 	record->function = HEAP_FREE;
 	record->reserved = 0;
 	bpf_ringbuf_submit(record,
@@ -163,7 +163,7 @@ static __always_inline void heap_record(__u32 scratch_slot, __u32 slot, __u32 fu
 		return;
 	record = &scratch->heap;
 	scratch->sample.kernel_count = 0;
-	scratch->pid = (__u32)task->tgid;
+	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
 	scratch->sample.walk_end = (__u16)(is_entry ? unwind_caller(scratch_slot, scratch, task)
 						    : unwind_user(scratch_slot, scratch, task));
@@ -172,9 +172,9 @@ static __always_inline void heap_record(__u32 scratch_slot, __u32 slot, __u32 fu
 	record->address = address;
 	record->interval_bytes = interval;
 	record->slot = slot;
-	record->tid = (__u32)task->pid;
+	record->tid = tid_of(task);
 	record->function = function;
-	scratch->sample.tid = (__u32)task->pid;
+	scratch->sample.tid = tid_of(task);
 	scratch->sample.weight = size;
 	bpf_get_current_comm(scratch->sample.thread_name, RECORD_NAME_BYTES);
 

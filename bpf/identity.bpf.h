@@ -10,6 +10,7 @@
 
 #include "bpf/kernel_types.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/pid.bpf.h"
 
 #define CGROUP_LEVELS 16 /* of ancestors that are looked up */
 #define KEEP_ALL      0xffffffffU
@@ -118,6 +119,8 @@ static __always_inline struct selection selection_of_task(const struct task_stru
 	struct selection selection = {0, 0, 0, 0};
 	const struct profiled *entry;
 
+	if (pid_is_translated && !pid)
+		return selection; /* it lives outside the namespace */
 	if (knobs->all.keep || knobs->all.events)
 		selection_add(&selection, &knobs->all);
 	/* A kernel thread runs no program: it is part of the whole host, and of nothing else. */

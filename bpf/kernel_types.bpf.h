@@ -185,7 +185,20 @@ struct mm_struct___plain_count {
 	struct mm_rss_stat rss_stat;
 } kernel_type;
 
+struct pid_namespace;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} kernel_type;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one for each namespace, the outermost first */
+} kernel_type;
+
 struct signal_struct {
+	struct pid *pids[4];
 	struct kernel_atomic live;
 } kernel_type;
 
@@ -238,6 +251,7 @@ struct task_struct {
 	unsigned long nivcsw;
 	unsigned long min_flt;
 	unsigned long maj_flt;
+	struct pid *thread_pid;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct task_struct *real_parent;

@@ -102,7 +102,7 @@ static __always_inline __u64 outside_announce(struct scratch *scratch, struct ta
 		if (size > 0)
 			sample->kernel_count = (__u16)(size / sizeof(__u64));
 	}
-	scratch->pid = (__u32)task->tgid;
+	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
 	sample->walk_end = (__u16)outside_walk(scratch, task);
 	return sum_announce(SCRATCH_LOOK, scratch, task);

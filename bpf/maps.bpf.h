@@ -131,6 +131,14 @@ struct {
 	__type(value, struct saved_stack);
 } saved_stacks SEC(".maps") __weak;
 
+/* Ended processes and their numbers in flamed's pid namespace. One entry where that is the outermost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32); /* the kernel's own number */
+	__type(value, __u32);
+} ended_pids SEC(".maps") __weak;
+
 /* One entry unless the broker found that mapping_in_tables is needed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -30,8 +30,8 @@ static inline void process_send(__u32 type, const struct task_struct *task,
 	record->start_time_ns = leader->start_boottime;
 	record->parent_start_time_ns = parent->group_leader->start_boottime;
 	record->cgroup_id = cgroup_id_of(task);
-	record->pid = (__u32)task->tgid;
-	record->parent_pid = (__u32)parent->tgid;
+	record->pid = pid_of(task);
+	record->parent_pid = pid_of(parent);
 	record->target = target;
 	record->owner_uid = owner.uid;
 	record->owner_gid = owner.gid;
@@ -44,7 +44,7 @@ static inline void process_send(__u32 type, const struct task_struct *task,
 /* The entry of the process that task belongs to, when it is profiled by pid. */
 static inline struct profiled *process_find(const struct task_struct *task)
 {
-	__u32 pid = (__u32)task->tgid;
+	__u32 pid = pid_of(task);
 	struct profiled *entry = bpf_map_lookup_elem(&processes, &pid);
 
 	if (!entry || (entry->flags & PROFILED_NOT) ||
@@ -58,7 +58,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	const struct profiled *entry;
 	struct profiled inherited;
-	__u32 pid = (__u32)child->tgid;
+	__u32 pid = pid_of(child);
 
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
@@ -84,8 +84,7 @@ static inline int is_selected(const struct task_struct *task)
 
 	if (!knobs || !task->mm)
 		return 0;
-	selection =
-		selection_of(task, (__u32)task->tgid, task->group_leader->start_boottime, knobs);
+	selection = selection_of(task, pid_of(task), task->group_leader->start_boottime, knobs);
 	return selection.keep || selection.is_pending;
 }
 
@@ -103,13 +102,21 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
 	const struct profiled *entry = process_find(task);
-	__u32 tid = (__u32)task->pid;
+	__u32 tid = tid_of(task);
 
 	bpf_map_delete_elem(&saved_stacks, &tid);
 
 	if (entry)
 		process_send(RECORD_EXEC, task, task->real_parent, entry->target);
 	return 0;
+}
+
+/* When the process is freed it has no number in the namespace any more. */
+static __always_inline void pid_keep(const struct task_struct *task)
+{
+	__u32 kernel_pid = (__u32)task->tgid, pid = pid_of(task);
+
+	bpf_map_update_elem(&ended_pids, &kernel_pid, &pid, BPF_ANY);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -126,6 +133,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	/* Two last threads may see each other gone. */
 	if (__sync_fetch_and_or(&entry->flags, PROFILED_EXITED) & PROFILED_EXITED)
 		return 0;
+	if (pid_is_translated)
+		pid_keep(task);
 	process_send(RECORD_EXIT, task, task->real_parent, entry->target);
 	return 0;
 }
@@ -142,7 +151,7 @@ int on_mapping(struct bpf_iter__task_vma *context)
 		return 0;
 	scratch->task = (__u64)task;
 	scratch->mm = (__u64)task->mm;
-	scratch->pid = (__u32)task->tgid;
+	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
 	scratch->entry = (__u64)vma;
 	mapping_read(SCRATCH_ASKED, vma->vm_start);
@@ -163,13 +172,24 @@ int on_mapping_test(struct bpf_raw_tracepoint_args *context)
 		return MAPPING_BROKEN;
 	scratch->task = (__u64)task;
 	scratch->mm = (__u64)task->mm;
-	scratch->pid = (__u32)task->tgid;
+	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
 	mapping_start(scratch);
 	index = mapping_find(SCRATCH_ASKED, context->args[0]);
 	if (index < 0)
 		return index;
 	tested_mapping = scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
+	return 0;
+}
+
+/* Run by the broker on itself when it starts: which pid namespace it lives in. */
+SEC("raw_tp")
+int on_pid_test(void *context)
+{
+	const struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
+
+	pid_level = BPF_CORE_READ(pid, level);
+	pid_namespace = (__u64)pid_read(pid, pid_level).ns;
 	return 0;
 }
 
@@ -182,6 +202,16 @@ int BPF_PROG(on_free, struct task_struct *task)
 
 	if (task->pid != task->tgid)
 		return 0;
+	if (pid_is_translated) {
+		__u32 *kept = bpf_map_lookup_elem(&ended_pids, &pid);
+
+		if (!kept)
+			return 0;
+		__u32 kernel_pid = pid;
+
+		pid = *kept;
+		bpf_map_delete_elem(&ended_pids, &kernel_pid);
+	}
 	entry = bpf_map_lookup_elem(&processes, &pid);
 	if (entry && profiled_is(entry, task->start_boottime))
 		bpf_map_delete_elem(&processes, &pid);

@@ -16,9 +16,9 @@ static __always_inline void sample_identify(struct record_sample *sample,
 
 	sample->start_time_ns = leader->start_boottime;
 	sample->cgroup_id = cgroup_id;
-	sample->pid = (__u32)task->tgid;
-	sample->tid = (__u32)task->pid;
-	sample->parent_pid = (__u32)task->real_parent->tgid;
+	sample->pid = pid_of(task);
+	sample->tid = tid_of(task);
+	sample->parent_pid = pid_of(task->real_parent);
 	sample->owner_uid = owner.uid;
 	sample->owner_gid = owner.gid;
 	sample->cpu = (__u16)bpf_get_smp_processor_id();

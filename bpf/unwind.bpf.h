@@ -248,13 +248,13 @@ static __always_inline int unwind_caller(__u32 slot, struct scratch *scratch,
 static __always_inline void unwind_save(__u32 slot, struct task_struct *task)
 {
 	struct scratch *scratch = scratch_get(slot);
-	__u32 tid = (__u32)task->pid;
+	__u32 tid = tid_of(task);
 	struct owner owner = owner_of(task);
 
 	if (!scratch || !task->mm)
 		return;
 	scratch->sample.kernel_count = 0;
-	scratch->pid = (__u32)task->tgid;
+	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
 
 	struct saved_stack *kept = &scratch->kept;
@@ -271,7 +271,7 @@ static __always_inline void unwind_save(__u32 slot, struct task_struct *task)
 /* Put the stack that was kept for the current task into the sample, if there is one. */
 static __always_inline int unwind_restore(struct scratch *scratch, const struct task_struct *task)
 {
-	__u32 tid = (__u32)task->pid, first = scratch->sample.kernel_count;
+	__u32 tid = tid_of(task), first = scratch->sample.kernel_count;
 	const struct saved_stack *kept = bpf_map_lookup_elem(&saved_stacks, &tid);
 
 	if (!kept || kept->start_time_ns != task->start_boottime || first > RECORD_KERNEL_FRAMES)

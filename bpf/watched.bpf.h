@@ -46,7 +46,7 @@ static __always_inline int thread_judge(struct task_struct *task, int is_current
 
 	if (!knobs)
 		return 0;
-	selection = selection_of_task(task, (__u32)task->tgid, task->group_leader->start_boottime,
+	selection = selection_of_task(task, pid_of(task), task->group_leader->start_boottime,
 				      is_current, knobs);
 	wanted = selection.events & WATCHED_EVENTS;
 	if (!wanted && selection.is_pending && is_current)
@@ -105,7 +105,7 @@ static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int 
 static __always_inline __u64 stack_take(__u32 slot, struct scratch *scratch,
 					struct task_struct *task)
 {
-	scratch->pid = (__u32)task->tgid;
+	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
 	unwind_sample(slot, scratch, task);
 	return sum_announce(slot, scratch, task);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -23,6 +24,12 @@
 
 /* Processes whose mappings the core keeps at one time: 4 KiB each. */
 #define MAX_MAPPING_TABLES 1024
+
+/* Inode of the pid namespace that contains all others: fixed by the kernel (linux/proc_ns.h). */
+#define OUTERMOST_PID_NAMESPACE 0xEFFFFFFCU
+
+/* Processes between their end and their disappearance, in an inner namespace. */
+#define MAX_ENDED_PIDS 8192
 
 #define HOOK_PROGRAMS 4 /* most of one hook */
 
@@ -57,12 +64,25 @@ static uint32_t records_bytes(int cpu_count)
 	return bytes;
 }
 
+/* Whether this process lives in a pid namespace inside of another. */
+static int is_in_pid_namespace(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino != OUTERMOST_PID_NAMESPACE;
+}
+
 /* What depends on the kernel, before the programs are verified. */
 static int configure(struct flame_bpf *skeleton, int cpu_count, int mapping_in_tables)
 {
 	int error = bpf_map__set_max_entries(skeleton->maps.records, records_bytes(cpu_count));
 
 	bpf_program__set_autoattach(skeleton->progs.on_mapping, false);
+	if (is_in_pid_namespace()) {
+		skeleton->rodata->pid_is_translated = 1;
+		if (!error)
+			error = bpf_map__set_max_entries(skeleton->maps.ended_pids, MAX_ENDED_PIDS);
+	}
 	/* Older kernels have no such moment; what is sampled in exec then lacks its user stack. */
 	if (libbpf_find_vmlinux_btf_id("sched_prepare_exec", BPF_TRACE_RAW_TP) < 0)
 		bpf_program__set_autoload(skeleton->progs.on_prepare_exec, false);
@@ -149,6 +169,17 @@ static void keep_apart(struct programs *programs)
 	bpf_program__set_autoattach(programs->skeleton->progs.on_look, false);
 }
 
+/* Have the programs number processes as we see them. */
+static int find_pid_namespace(const struct programs *programs)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	return programs->skeleton->rodata->pid_is_translated
+		       ? bpf_prog_test_run_opts(
+				 bpf_program__fd(programs->skeleton->progs.on_pid_test), &options)
+		       : 0;
+}
+
 /* Probes are attached many at once where the kernel can; programs are loaded for one or the other. */
 static int prepare_heap(struct programs *programs)
 {
@@ -179,6 +210,8 @@ int programs_open(int cpu_count, int mapping_in_tables, struct programs **result
 		error = prepare_heap(programs);
 	if (!error)
 		error = flame_bpf__load(programs->skeleton);
+	if (!error)
+		error = find_pid_namespace(programs);
 	if (!error)
 		error = flame_bpf__attach(programs->skeleton);
 	if (error)

@@ -45,6 +45,14 @@ def test(function):
     return function
 
 
+def unshare_mounts():
+    """The start of a command that is to run in a mount namespace of its own."""
+    unshare = need_tool("unshare")
+    # Under a root that is no mount point (chroot) unshare cannot make the mounts private.
+    private = subprocess.run([unshare, "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return [unshare, "--mount", *([] if private else ["--propagation", "unchanged"])]
+
+
 def need_root():
     if os.geteuid() != 0:
         raise Skip("needs root: flamed loads kernel programs")

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The three processes of flamed: what each may do, and what happens when one of them, or all, are told to end."""
+import json
 import os
 import shutil
 import signal
 import subprocess
 
-from harness import (FLAMED, STOP_LIMIT, Scene, assert_equal, assert_in, is_alive, main, need_root, proc_status, share_of, test,
-                     wait_until, workload)
+from harness import (FLAMED, STOP_LIMIT, Scene, assert_equal, assert_in, children_of, is_alive, main, need_root, parse_folded,
+                     proc_status, share_of, test, unshare_mounts, wait_until, workload)
 
 # DAC_READ_SEARCH SYS_PTRACE SYS_ADMIN SYSLOG PERFMON BPF CHECKPOINT_RESTORE (for map_files)
 BROKER_CAPABILITIES = sum(1 << bit for bit in (2, 19, 21, 34, 38, 39, 40))
@@ -142,6 +143,36 @@ def wrong_usage_is_exit_status_2(scene: Scene):
     assert_equal(done.returncode, 0)
     for option in ("--socket", "--user", "--group", "--bucket", "--retention", "--memory", "--budget", "--attach-all", "--verbose"):
         assert_in(option, done.stdout)
+
+
+@test
+def in_a_pid_namespace_processes_have_the_numbers_of_that_namespace(scene: Scene):
+    need_root()
+    socket_path = scene.path("inner.sock")
+    script = f"{FLAMED} --socket {socket_path} & {workload('sample_program')} & {workload('children')} fork 0 100 & wait"
+    outer = scene.start(*unshare_mounts(), "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script)
+    wait_until(lambda: os.path.exists(socket_path), "the socket")
+
+    def inner_pid(name):
+        found = [pid for pid in children_of(outer.pid) if (proc_status(pid) or {}).get("Name") == name]
+        return found and int(proc_status(found[0])["NSpid"].split()[-1])
+
+    def flamectl(*arguments):
+        return scene.flamectl("--socket", socket_path, *arguments).stdout
+
+    def listed(pid):
+        return next(one for one in json.loads(flamectl("--json", "list"))["targets"] if one["pid"] == pid)
+
+    program = wait_until(lambda: inner_pid("sample_program"), "the program")
+    parent = wait_until(lambda: inner_pid("children"), "the program that forks")
+    assert program < 1000 and parent < 1000, (program, parent)
+    for pid in (program, parent):
+        flamectl("attach", pid, "-F", "499", "--budget", "100")
+        wait_until(lambda: listed(pid)["samples"] > 100, f"samples of {pid}")
+    assert share_of(parse_folded(flamectl("dump", program)), "compute_hot") > 50
+    # Its children were followed: they have numbers that count up from the parent's.
+    pids = {row["pid"] for row in json.loads(flamectl("dump", "-f", "json", parent))["processes"]}
+    assert len(pids) > 1 and parent <= min(pids) and max(pids) < 1 << 22, sorted(pids)[:10]
 
 
 @test
