@@ -129,6 +129,7 @@ static __always_inline void sleeper_find(struct task_struct *task, struct sleepe
 	sleeper->keep = KEEP_ALL;
 	sleeper->woken_ns = 0;
 	sleeper->is_runnable = 0;
+	sleeper->begun_ns = now_ns;
 	__sync_val_compare_and_swap(&sleeper->since_ns, 0, now_ns);
 }
 

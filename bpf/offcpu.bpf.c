@@ -12,6 +12,7 @@
 
 #include "bpf/reason.bpf.h"
 #include "bpf/sleeper.bpf.h"
+#include "bpf/waker.bpf.h"
 #include "bpf/watched.bpf.h"
 
 #define TASK_GONE         0x00b0 /* EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD: it does not come back */
@@ -67,6 +68,7 @@ static __always_inline void sleep_begin(void *context, struct task_struct *task,
 	sleeper->woken_ns = 0;
 	sleeper->is_runnable = (__u32)is_runnable;
 	sleeper->is_partial = sample->walk_end == WALK_NO_TABLE;
+	sleeper->begun_ns = now_ns;
 	sleeper->since_ns = now_ns;
 	count_more(KERNEL_COUNTER_EVENT_COST, bpf_ktime_get_boot_ns() - now_ns);
 }
@@ -106,8 +108,11 @@ int BPF_PROG(on_waking, struct task_struct *task)
 {
 	struct sleeper *sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
 
-	if (sleeper && sleeper->since_ns && !sleeper->woken_ns)
-		sleeper->woken_ns = bpf_ktime_get_boot_ns();
+	if (!sleeper || !sleeper->since_ns || sleeper->woken_ns)
+		return 0;
+	sleeper->woken_ns = bpf_ktime_get_boot_ns();
+	if (sleeper->events >> EVENT_WAKER & 1)
+		waker_take(ctx, task, sleeper);
 	return 0;
 }
 

@@ -17,7 +17,8 @@
 #include "common/frame.h"
 
 #define REASON_CALLS   512
-#define REASON_BY_FILE 255 /* the first argument is a descriptor: look what it is */
+#define REASON_BY_FILE 255    /* the first argument is a descriptor: look what it is */
+#define STATE_STOPPED  0x000c /* by a signal, by a debugger */
 #define MODE_KIND      0170000
 #define MODE_PIPE      0010000
 #define MODE_DEVICE    0020000
@@ -121,6 +122,8 @@ static __always_inline __u32 reason_blocked(const struct task_struct *task, long
 {
 	__u32 reason;
 
+	if (BPF_CORE_READ(task, __state) & STATE_STOPPED)
+		return FRAME_MARK_STOPPED;
 	/* Not in a system call: a fault, whose page has to come from somewhere. */
 	if (call < 0)
 		return FRAME_MARK_PAGE_FAULT;

@@ -29,6 +29,7 @@ enum record_type {
 	RECORD_STACK,  /* a piece of stack, before the sample it belongs to: stack_copy.h */
 	RECORD_SUM,    /* a stack that sums will refer to by its id: see sums.h */
 	RECORD_LOOK,   /* the last look at a thread, which is about to end: see sums.h */
+	RECORD_WAKER,  /* who ended a sleep, under an id for the two together: see sums.h */
 };
 
 enum record_event {
@@ -41,6 +42,7 @@ enum record_event {
 	EVENT_TOTAL_CPU,
 	EVENT_TOTAL_OFFCPU,
 	EVENT_TOTAL_RUNQUEUE,
+	EVENT_WAKER, /* no rows: of sleeps it is wanted too who ended them */
 	EVENT_COUNT
 };
 
@@ -70,6 +72,8 @@ enum sample_flag {
 	SAMPLE_IN_KERNEL = 2,  /* interrupted in kernel mode */
 	SAMPLE_USER_SAVED = 4, /* the user stack was walked earlier, at exec or exit */
 	SAMPLE_STACK_COPIED = 8, /* a RECORD_STACK came before: the walk can be finished */
+	SAMPLE_INTERRUPT = 16,   /* RECORD_WAKER: no thread did it, but an interrupt */
+	SAMPLE_COUNTED = 32,     /* RECORD_WAKER: part of the sleep is counted already */
 };
 
 struct record_sample {
@@ -187,6 +191,14 @@ enum profiled_flag {
 	PROFILED_EXITED = 4, /* "processes": RECORD_EXIT was sent; set by the kernel program */
 };
 
+/* Kernel code from start up to end, which is not part of it; both 0: none. */
+struct code_range {
+	__u64 start;
+	__u64 end;
+};
+
+#define INTERRUPT_RANGES 3 /* entries of interrupts, their handling afterwards */
+
 /* The one entry of the memory-mapped array "settings"; written by the core at any time. */
 struct sampler_settings {
 	__u64 interval_ns;   /* weight of a sample when every event is kept */
@@ -202,6 +214,8 @@ struct sampler_settings {
 	__u32 is_unhooked;   /* non-zero: they are not; what passes now is not counted */
 	__u32 reserved;
 	__u64 opened_ns; /* when the hooks were attached. Boot time */
+	/* A kernel stack with a frame in one of these is an interrupt's. */
+	struct code_range interrupts[INTERRUPT_RANGES];
 };
 
 /*
@@ -221,6 +235,7 @@ struct sampler_settings {
 	X(PROCESSES_FULL, "processes.full", "children that could not be followed")           \
 	X(SWITCHES, "switches.seen", "switches of threads, of all, while somebody watched")  \
 	X(SLEEPS, "switches.sampled", "those of which the stack was walked")                 \
+	X(WAKERS, "wakers.sampled", "sleeps whose waker's stack was walked")                 \
 	X(FAULTS, "faults.seen", "page faults of profiled threads")                          \
 	X(FAULTS_WALKED, "faults.sampled", "those of which the stack was walked")            \
 	X(EVENT_COST, "events.cost_ns", "time spent on stacks of switches and faults, ns")   \

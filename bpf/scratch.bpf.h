@@ -25,6 +25,7 @@ enum scratch_slot {
 	SCRATCH_SWITCH,
 	SCRATCH_LOOK,
 	SCRATCH_FAULT,
+	SCRATCH_WAKER,
 	SCRATCH_HEAP,
 	SCRATCH_HEAP_SECOND, /* of a program that was preempted */
 	SCRATCH_COUNT

@@ -13,6 +13,7 @@
 struct sleeper {
 	__u64 id;          /* of the stack it went to sleep with */
 	__u64 since_ns;    /* the sleep is counted up to here; 0: it is not (the coin said no) */
+	__u64 begun_ns;    /* where counting it began */
 	__u64 woken_ns;    /* when it became runnable again; 0: not yet */
 	__u64 switches;    /* times the thread had been switched out when the stack was walked */
 	__u32 keep;        /* probability with which this sleep was drawn */

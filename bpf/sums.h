@@ -41,6 +41,15 @@ struct sum {
 };
 
 /*
+ * A RECORD_WAKER is the stack of who woke a thread up, a sample like others, under the id of the
+ * pair (sleep, waker); behind its frames stands a word more: the id of the sleep. What is counted
+ * from then on of this sleep is counted under the pair. It comes when the pair is new, and, with
+ * SAMPLE_COUNTED, each time that a look has counted a part of the sleep before it was known who
+ * would end it; time_ns then says when the sleep began.
+ */
+#define WAKER_WORDS 1
+
+/*
  * A RECORD_LOOK is a thread at a moment, with what it used since the look before: a sample without
  * stack, whose user_count words are these instead. Units: ns.
  */

@@ -9,7 +9,7 @@
 #include "bpf/sleeper.bpf.h"
 #include "bpf/unwind.bpf.h"
 
-#define WATCHED_EVENTS (1U << EVENT_OFFCPU | 1U << EVENT_FAULT)
+#define WATCHED_EVENTS (1U << EVENT_OFFCPU | 1U << EVENT_FAULT | 1U << EVENT_WAKER)
 
 /* Tell the core a name that it has not judged yet. The next switch will ask again if this is lost. */
 static __always_inline void sleeper_ask(struct task_struct *task)

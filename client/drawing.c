@@ -42,6 +42,15 @@ struct option_set drawing_options(struct flamegraph_options *options)
 	};
 }
 
+void drawing_show_wakers(struct flamegraph_options *options)
+{
+	struct flamegraph_options defaults;
+
+	flamegraph_options_init(&defaults);
+	if (options->colors == defaults.colors)
+		options->colors = "chain";
+}
+
 /* --- the name ----------------------------------------------------------------------------- */
 
 /* Name of the process with a pid given as text, or NULL. */

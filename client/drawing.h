@@ -29,6 +29,9 @@ extern const struct foreign_options drawing_foreign_options;
 /* The options of how it looks, as a set of a command. */
 struct option_set drawing_options(struct flamegraph_options *options);
 
+/* Colour sleepers and wakers apart, unless colours were asked for. */
+void drawing_show_wakers(struct flamegraph_options *options);
+
 /*
  * Return "flame-NAME-20260131-140310.svg", NAME after what was selected (operands; none: the
  * processes in profile) and the host. Owned (free).

@@ -134,6 +134,7 @@ static json_t *make_parameters(const struct selection *selection, int operand_co
 	add_flag(parameters, "idle", selection->idle, 1);
 	add_flag(parameters, "lines", selection->lines, 1);
 	add_flag(parameters, "inline", selection->inlined, 1);
+	add_flag(parameters, "waker", selection->waker, 1);
 	add_flag(parameters, "slices", selection->slices, 1);
 	return parameters;
 }
@@ -196,7 +197,7 @@ static void check_file_options(const struct client *client, const struct selecti
 {
 	if (selection->last_ns != DEFAULT_LAST_NS || selection->from_ns || selection->to_ns ||
 	    selection->event || selection->tid || selection->no_kernel || selection->no_user ||
-	    selection->lines || selection->inlined || selection->idle)
+	    selection->lines || selection->inlined || selection->idle || selection->waker)
 		command_misused(client->command, "a file holds what was recorded: what to select "
 						 "is for flamed");
 }

@@ -31,6 +31,7 @@ struct selection {
 	int lines;
 	int inlined;
 	int idle;
+	int waker;          /* no option of selection_options(): for those who draw whole stacks */
 	int slices;         /* no option: have the weights told slice by slice */
 	int unit;           /* number of a word of selection_units */
 	double min_quality; /* percent; 0: any will do */

@@ -18,6 +18,7 @@ enum {
 	MODULE_FIRST_FILE = 2,     /* files, in the order in which they were first seen */
 	MODULE_FIRST_JIT = 0x8000, /* what processes make at run time, one number a process */
 	MODULE_LAST_FILE = 0xff00,
+	MODULE_NAME = 0xfffd,   /* no address: number of a name of a thread (waker_names.h) */
 	MODULE_MARK = 0xfffe,   /* no address: why the stack ends here (enum frame_mark) */
 	MODULE_KERNEL = 0xffff, /* the whole word is a kernel address */
 };
@@ -33,6 +34,10 @@ enum frame_mark {
 	FRAME_MARK_EXEC,           /* [exec] the new image had not started yet */
 	FRAME_MARK_LOST,           /* [lost] samples that could not be kept */
 	FRAME_MARK_FRAME_POINTER,  /* [broken frame pointers] the chain does not reach the root */
+	/* Behind it, towards the leaf, comes who ended the sleep, from its leaf to its root. */
+	FRAME_MARK_WAKER,         /* -- */
+	FRAME_MARK_FOREIGN_WAKER, /* -- of another user's process */
+	FRAME_MARK_INTERRUPT,     /* [interrupt] no thread ended it */
 	/* What a thread that is off the CPU waits for; such a mark is the leaf. */
 	FRAME_MARK_BLOCKED,    /* [blocked] anything that has no name of its own here */
 	FRAME_MARK_LOCK,       /* [lock] a futex, a file lock, a semaphore */
@@ -45,6 +50,7 @@ enum frame_mark {
 	FRAME_MARK_PAGE_FAULT, /* [page fault] a page that has to come from somewhere */
 	FRAME_MARK_CHILD,      /* [child] a child to exit or to run another program */
 	FRAME_MARK_SIGNAL,     /* [signal] */
+	FRAME_MARK_STOPPED,    /* [stopped] by a signal or a debugger, to be continued */
 	FRAME_MARK_PREEMPTED,  /* [preempted] somebody else's turn on the CPU */
 	FRAME_MARK_YIELDED,    /* [yielded] it gave its turn away */
 	FRAME_MARK_RUN_QUEUE,  /* [run queue] woken, and waiting for a CPU */

@@ -27,6 +27,7 @@ static struct attach_values {
 	uint64_t for_ns;
 	double budget_percent; /* < 0: not given */
 	int no_children;
+	int waker;
 } values = {.budget_percent = -1};
 
 #define FIELD(name) offsetof(struct attach_values, name)
@@ -48,6 +49,8 @@ static const struct command_option options[] = {
 		       "what it may cost, of the target's CPU (default 1)"),
 	COMMAND_OPTION("no-children", 0, NULL, OPTION_FLAG, FIELD(no_children),
 		       "do not follow child processes"),
+	COMMAND_OPTION("waker", 0, NULL, OPTION_FLAG, FIELD(waker),
+		       "offcpu: record who ends each sleep too"),
 };
 
 static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
@@ -80,6 +83,8 @@ static json_t *make_parameters(void)
 		json_object_set_new(parameters, "budget_percent", json_real(values.budget_percent));
 	if (values.no_children)
 		json_object_set_new(parameters, "children", json_false());
+	if (values.waker)
+		json_object_set_new(parameters, "waker", json_true());
 	return parameters;
 }
 

@@ -25,6 +25,7 @@ static struct dump_values {
 	const char *output;
 	int format; /* enum dump_format */
 	int annotate;
+	int waker;
 } values;
 
 static struct selection selection;
@@ -37,7 +38,9 @@ static const struct command_option options[] = {
 	COMMAND_OPTION("output", 'o', "FILE", OPTION_TEXT, FIELD(output),
 		       "write to this file, not to standard output"),
 	COMMAND_OPTION("annotate", 0, NULL, OPTION_FLAG, FIELD(annotate),
-		       "mark frames: _[k] kernel, _[i] inlined, _[j] JIT"),
+		       "mark frames: _[k] kernel, _[i] inlined, _[j] JIT, _[w] waker"),
+	COMMAND_OPTION("waker", 0, NULL, OPTION_FLAG, FIELD(waker),
+		       "show who ended each sleep, above a -- frame"),
 };
 
 static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
@@ -106,6 +109,7 @@ static int run(struct client *client, int operand_count, char **operands)
 
 	if (client->host_count > 1 && values.output)
 		command_misused(client->command, "-o would be overwritten by the next host");
+	selection.waker = values.waker;
 	if (client->json)
 		values.format = DUMP_JSON;
 	_cleanup_(profile_freep) struct profile *profile =

@@ -40,6 +40,7 @@ static struct record_values {
 	const char *output;
 	int format; /* enum drawing_format */
 	int no_children;
+	int waker;
 } values;
 
 static struct selection selection;
@@ -60,6 +61,8 @@ static const struct command_option options[] = {
 		       "write to this file, not to flame-....svg"),
 	COMMAND_OPTION("format", 'f', "FORMAT", OPTION_WORD, FIELD(format),
 		       "svg (default), folded, json or frames", .words = drawing_formats),
+	COMMAND_OPTION("waker", 0, NULL, OPTION_FLAG, FIELD(waker),
+		       "show who ended each sleep, above a -- frame"),
 };
 
 static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
@@ -125,13 +128,33 @@ static int has_event(const json_t *target, const char *wanted)
 	return 0;
 }
 
+/* What has to be measured for event: wall-clock time is made of two. Owned (json_decref). */
+static json_t *needed_events(const char *event)
+{
+	return strcmp(event, "wall") == 0 ? json_pack("[ss]", "cpu", "offcpu")
+					  : json_pack("[s]", event);
+}
+
+static int has_events(const json_t *target, const char *event)
+{
+	json_t *needed = needed_events(event);
+	int has_all = 1;
+	size_t index;
+	json_t *one;
+
+	json_array_foreach(needed, index, one) has_all &= has_event(target, json_string_value(one));
+	json_decref(needed);
+	return has_all;
+}
+
 /* Non-zero when somebody has it sampled already in a way that will do. */
 static int is_sampled(struct recording *recording, const char *event)
 {
 	json_t *target = find_target(recording);
 	const char *state = json_string_value(json_object_get(target, "state"));
 	int is_enough = target && state && strcmp(state, "running") == 0 && !values.rate_hz &&
-			!values.no_children && has_event(target, event);
+			!values.no_children && has_events(target, event) &&
+			(!values.waker || json_is_true(json_object_get(target, "waker")));
 
 	recording->samples_before = json_number_value(json_object_get(target, "samples"));
 	json_decref(target);
@@ -146,12 +169,15 @@ static int attach(struct recording *recording)
 
 	if (is_sampled(recording, event))
 		return 0;
-	json_t *parameters = json_pack("{s:i, s:[s]}", "pid", (int)recording->pid, "events", event);
+	json_t *parameters =
+		json_pack("{s:i, s:o}", "pid", (int)recording->pid, "events", needed_events(event));
 	if (values.rate_hz)
 		json_object_set_new(parameters, "rate_hz",
 				    json_integer((json_int_t)values.rate_hz));
 	if (values.no_children)
 		json_object_set_new(parameters, "children", json_false());
+	if (values.waker)
+		json_object_set_new(parameters, "waker", json_true());
 	client_ask(recording->client, "attach", parameters, &answer);
 	int code = answer.error ? client_report(recording->client, &answer) : 0;
 	recording->is_ours = json_is_true(json_object_get(answer.result, "new"));
@@ -395,6 +421,9 @@ static int run_and_record(struct client *client, char **arguments)
 
 static int run(struct client *client, int operand_count, char **operands)
 {
+	selection.waker = values.waker;
+	if (values.waker)
+		drawing_show_wakers(&look);
 	/* operands[-1] is what stood before them on the command line. */
 	int is_command = operand_count > 0 && strcmp(operands[-1], "--") == 0;
 

@@ -15,6 +15,7 @@
 static struct svg_values {
 	const char *output;
 	int format; /* enum drawing_format */
+	int waker;
 } values;
 
 static struct selection selection;
@@ -27,6 +28,8 @@ static const struct command_option options[] = {
 		       "write to this file; - is standard output"),
 	COMMAND_OPTION("format", 'f', "FORMAT", OPTION_WORD, FIELD(format),
 		       "svg (default), folded, json or frames", .words = drawing_formats),
+	COMMAND_OPTION("waker", 0, NULL, OPTION_FLAG, FIELD(waker),
+		       "show who ended each sleep, above a -- frame"),
 };
 
 static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
@@ -56,6 +59,9 @@ static int run(struct client *client, int operand_count, char **operands)
 	if (client->host_count > 1 && !needs_file())
 		command_misused(client->command,
 				"pictures of several hosts go to a file each; leave out -o");
+	selection.waker = values.waker;
+	if (values.waker)
+		drawing_show_wakers(&look);
 	_cleanup_(profile_freep) struct profile *profile =
 		selection_fetch(client, &selection, operand_count, operands, &json, &json_length);
 	struct stack_levels levels = selection_levels(&selection);

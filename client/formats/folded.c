@@ -259,13 +259,12 @@ static const char *const annotations[FRAME_KIND_COUNT] = {
 };
 
 /* The frame whose name is what the text says for frame number, annotation and all. */
-static uint32_t settle_name(struct stack_list *list, uint32_t number, unsigned int flags)
+static uint32_t settle_name(struct stack_list *list, uint32_t number, const char *annotation)
 {
 	const struct profile_frame *frame = &list->profile->frames[number];
 	const struct intern_string *name = &list->profile->strings.strings[frame->name];
-	const char *annotation = annotations[frame->kind];
 
-	if (!(flags & FOLDED_ANNOTATE) || !annotation || stack_annotation(name->text, name->length))
+	if (!annotation || stack_annotation(name->text, name->length))
 		annotation = "";
 	_cleanup_free_ char *text = memory_format("%s%s", name->text, annotation);
 	for (char *at = text; *at; at++) {
@@ -276,6 +275,32 @@ static uint32_t settle_name(struct stack_list *list, uint32_t number, unsigned i
 	return stack_list_frame(list, text, strlen(text));
 }
 
+static int is_separator(const struct stack_list *list, uint32_t frame)
+{
+	return strcmp(profile_text(list->profile, list->profile->frames[frame].name), "--") == 0;
+}
+
+/* Settle the frames of all stacks, those behind "--" as a waker's. */
+static void annotate_wakers(struct stack_list *list, const uint32_t *settled, uint32_t count)
+{
+	/* One more than the number, 0: not made yet. */
+	_cleanup_free_ uint32_t *wakers = memory_new((count + 1) * sizeof(*wakers));
+
+	for (uint32_t i = 0; i < list->stack_count; i++) {
+		uint32_t *frames = &list->frames[list->stacks[i].first];
+		int is_waker = 0;
+
+		for (uint32_t k = 0; k < list->stacks[i].depth; k++) {
+			uint32_t frame = frames[k];
+
+			if (is_waker && !wakers[frame])
+				wakers[frame] = settle_name(list, frame, "_[w]") + 1;
+			frames[k] = is_waker ? wakers[frame] - 1 : settled[frame];
+			is_waker |= is_separator(list, frame);
+		}
+	}
+}
+
 /* Frames that look the same in the text become the same, so that their lines are merged. */
 static void settle_names(struct stack_list *list, unsigned int flags)
 {
@@ -283,9 +308,16 @@ static void settle_names(struct stack_list *list, unsigned int flags)
 	_cleanup_free_ uint32_t *settled = memory_new((count + 1) * sizeof(*settled));
 
 	for (uint32_t i = 0; i < count; i++)
-		settled[i] = settle_name(list, i, flags);
-	for (size_t i = 0; i < list->frame_count; i++)
-		list->frames[i] = settled[list->frames[i]];
+		settled[i] = settle_name(list, i,
+					 flags & FOLDED_ANNOTATE
+						 ? annotations[list->profile->frames[i].kind]
+						 : NULL);
+	/* Before the names change: which frames are a waker's is told by the one before them. */
+	if (flags & FOLDED_ANNOTATE)
+		annotate_wakers(list, settled, count);
+	else
+		for (size_t i = 0; i < list->frame_count; i++)
+			list->frames[i] = settled[list->frames[i]];
 	list->has_modules = 0;
 }
 

@@ -16,6 +16,7 @@
 #include "daemon/core/names/jit_maps.h"
 #include "daemon/core/names/module_table.h"
 #include "daemon/core/names/symbolizer.h"
+#include "daemon/core/names/waker_names.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/processes/access.h"
 #include "daemon/core/processes/cgroup_table.h"
@@ -52,6 +53,7 @@ struct core {
 	struct unwind_tables *unwind_tables;   /* NULL: the kernel does not walk */
 	struct mapping_tables *mapping_tables; /* NULL: not needed */
 	struct jit_maps *jit_maps;
+	struct waker_names *waker_names;
 	struct symbolizer *symbolizer;
 	struct watch *watch;
 	struct target_table *targets;
@@ -196,8 +198,9 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 		return error;
 	core->jit_maps = jit_maps_new(core->broker, core->reader, core->modules);
 	process_table_watch(core->processes, on_process_gone, core);
-	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps, core->broker,
-					  core->reader);
+	core->waker_names = waker_names_new();
+	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps,
+					  core->waker_names, core->broker, core->reader);
 	core->watch = watch_new(core->base, core->broker, core->sampler, options->bucket_ns,
 				on_look, core);
 	core->targets = target_table_new(core->sampler, core->broker, core->cgroups, core->watch);
@@ -220,6 +223,7 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->pipeline.cgroups = core->cgroups;
 	core->pipeline.targets = core->targets;
 	core->pipeline.sums = core->sums;
+	core->pipeline.waker_names = core->waker_names;
 	core->usage.broker_pid = (uint32_t)getppid();
 	return 0;
 }
@@ -315,6 +319,7 @@ static void tear_down(struct core *core)
 	target_table_free(core->targets);
 	watch_free(core->watch);
 	symbolizer_free(core->symbolizer);
+	waker_names_free(core->waker_names);
 	bucket_ring_free(core->history);
 	jit_maps_free(core->jit_maps);
 	pipeline_fini(&core->pipeline);

@@ -11,6 +11,7 @@
 #include "daemon/core/history/sum_table.h"
 #include "daemon/core/names/jit_maps.h"
 #include "daemon/core/names/module_table.h"
+#include "daemon/core/names/waker_names.h"
 #include "daemon/core/processes/cgroup_table.h"
 #include "daemon/core/targets/target_table.h"
 #include "daemon/core/unwinding/late_walk.h"
@@ -201,6 +202,69 @@ static void on_sum(void *context, const struct record_sample *sample)
 	sum_table_add(pipeline->sums, &stack, sample->time_ns);
 }
 
+/* Whether the one user that may look into both processes is the same. */
+static int is_foreign(const struct record_sample *waker, const struct process *sleeper)
+{
+	return waker->owner_uid == RECORD_NO_OWNER || waker->owner_uid != sleeper->owner_uid ||
+	       waker->owner_gid != sleeper->owner_gid;
+}
+
+/*
+ * The stack of a sleep with its waker's on top, the other way round: the two meet where the one
+ * wakes the other.
+ */
+static uint32_t add_waker(struct pipeline *pipeline, const struct record_sample *waker,
+			  uint32_t sleep_thread, uint32_t sleep_stack)
+{
+	const struct process *process = process_table_process(
+		pipeline->processes,
+		process_table_thread(pipeline->processes, sleep_thread)->process);
+	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 3];
+	uint32_t frames = (uint32_t)waker->kernel_count + waker->user_count;
+	int is_interrupt = (waker->flags & SAMPLE_INTERRUPT) != 0;
+	int is_hidden = !is_interrupt && is_foreign(waker, process);
+	size_t count = 0;
+
+	addresses[count++] = is_interrupt
+				     ? frame_pack(MODULE_MARK, FRAME_MARK_INTERRUPT)
+				     : waker_names_frame(pipeline->waker_names, waker->thread_name);
+	if (waker->walk_end < WALK_END_COUNT && marks[waker->walk_end] != FRAME_MARK_NONE)
+		addresses[count++] = frame_pack(MODULE_MARK, marks[waker->walk_end]);
+	for (uint32_t i = frames; i-- > 0;) {
+		uint64_t address = waker->frames[i] - (i != 0 && i < waker->kernel_count);
+
+		/* Another process's names may be gone before this stack is. */
+		if (frame_module(address) == MODULE_NONE && waker->pid == process->pid)
+			address = place_pc(pipeline, sleep_thread, address);
+		addresses[count++] = address;
+	}
+	addresses[count++] =
+		frame_pack(MODULE_MARK, is_hidden ? FRAME_MARK_FOREIGN_WAKER : FRAME_MARK_WAKER);
+	return stack_table_add_to(pipeline->stacks, sleep_stack, addresses, count);
+}
+
+/* Who ended a sleep that was announced before. */
+static void on_waker(void *context, const struct record_sample *waker, uint64_t sleep_id)
+{
+	struct pipeline *pipeline = context;
+	const struct sum_stack *sleep = sum_table_find(pipeline->sums, sleep_id);
+
+	if (!sleep || sleep->event != EVENT_OFFCPU)
+		return;
+	if (!sum_table_find(pipeline->sums, waker->id)) {
+		struct sum_stack both = *sleep;
+
+		both.id = waker->id;
+		both.stacks[SUM_BLOCKED] =
+			add_waker(pipeline, waker, sleep->thread, sleep->stacks[SUM_BLOCKED]);
+		process_table_keep(pipeline->processes, both.thread);
+		stack_table_keep(pipeline->stacks, both.stacks[SUM_WAITED]);
+		sum_table_add(pipeline->sums, &both, clock_boot_ns());
+	}
+	if (waker->flags & SAMPLE_COUNTED)
+		sum_table_move(pipeline->sums, sleep_id, waker->id, waker->time_ns);
+}
+
 static void add_total(struct pipeline *pipeline, const struct record_sample *look, uint32_t thread,
 		      uint32_t event, uint64_t weight_ns)
 {
@@ -297,6 +361,7 @@ uint64_t pipeline_look(struct pipeline *pipeline)
 	if (summing.from_ns == 0 || summing.from_ns >= summing.to_ns)
 		summing.from_ns = summing.to_ns - 1;
 	sampler_each_sum(pipeline->sampler, add_sum, &summing);
+	sum_table_settle(pipeline->sums, summing.to_ns);
 	pipeline->looked_ns = summing.to_ns;
 	struct sampler_settings *settings = sampler_settings(pipeline->sampler);
 	settings->period++;
@@ -432,6 +497,7 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
 		.on_stack = on_stack,
 		.on_process = on_process,
 		.on_sum = on_sum,
+		.on_waker = on_waker,
 		.on_look = on_look,
 		.on_heap = on_heap,
 		.on_malformed = on_malformed,

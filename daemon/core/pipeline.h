@@ -20,6 +20,7 @@ struct mapping_tables;
 struct module_table;
 struct sum_table;
 struct target_table;
+struct waker_names;
 
 /* Borrowed collaborators; set up once by the core, before the first record. */
 struct pipeline {
@@ -34,6 +35,7 @@ struct pipeline {
 	struct cgroup_table *cgroups;
 	struct target_table *targets;
 	struct sum_table *sums;
+	struct waker_names *waker_names;
 	struct heap_table *heaps;
 	struct counters counters;
 	uint64_t looked_cpu_ns; /* CPU time that the looks told of */

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time off the CPU, of threads whose waiting is known by construction."""
 import os
+import signal
 import time
 
 from harness import Scene, assert_equal, assert_in, main, proc_status, test, wait_until
 
-KINDS = ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "writer")
+KINDS = ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault", "writer")
 
 
 def start_waits(scene, *kinds):
@@ -48,13 +49,13 @@ class Threads:
         return sum(weight for stack, weight in self.rows.get(name, []) if stack[-1] == leaf)
 
 
-def wait_window(scene, program, event, seconds):
+def wait_window(scene, program, event, seconds, **options):
     """Let that much time be recorded, and return the profile of a window of whole seconds inside."""
     began = time.time()
     wait_until(lambda: time.time() > began + seconds + 2.2, f"{seconds} seconds have passed")
     # It grows to whole buckets of a second, and must not reach back to before the attach.
     window = {"from": began + 1.1, "to": began + 1.1 + seconds}
-    return Threads(scene.profile(targets=[str(program.pid)], event=event, idle=True, **window))
+    return Threads(scene.profile(targets=[str(program.pid)], event=event, idle=True, **window, **options))
 
 
 @test
@@ -63,8 +64,10 @@ def each_wait_has_its_reason_its_stack_and_its_time(scene: Scene):
     program = start_waits(scene, *KINDS)
     scene.attach(program, "-e", "offcpu")
     profile = wait_window(scene, program, "offcpu", 3)
-    for kind in ("timer", "poll", "pipe", "socket", "lock", "child", "disk"):
-        assert any(f"wait_{kind}" in stack and stack[-1] == f"[{kind}]" for stack, _ in profile.rows[kind]), profile.rows[kind]
+    marks = {"fault": "[page fault]"}
+    for kind in ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault"):
+        mark = marks.get(kind, f"[{kind}]")
+        assert any(f"wait_{kind}" in stack and stack[-1] == mark for stack, _ in profile.rows[kind]), profile.rows[kind]
     for kind in ("timer", "poll", "pipe", "socket", "lock", "child"):
         blocked = profile.of_leaf(kind, f"[{kind}]") + profile.of_leaf(kind, "[run queue]")
         assert blocked > 0.9e9 * profile.seconds, f"{kind} is nearly always blocked: {blocked} {profile.rows[kind]}"
@@ -113,6 +116,73 @@ def idle_threads_are_left_out_unless_asked_for(scene: Scene):
     assert any("wait_lock" in frames for frames, _ in rows), rows
     notes = scene.profile(targets=[str(program.pid)], event="offcpu", last_ms=1000)["notes"]
     assert any("--idle" in note for note in notes), notes
+
+
+class Wakers:
+    """Rows of a thread as (sleeper's frames, waker's frames, weight); the waker's root first, None: there is none."""
+
+    def __init__(self, profile, name):
+        self.rows = []
+        for stack, weight in profile.rows[name]:
+            if "--" in stack:
+                at = stack.index("--")
+                self.rows.append((stack[:at], stack[:at:-1], weight))
+            else:
+                self.rows.append((stack, None, weight))
+
+    def share(self, holds):
+        """Of the time blocked: how much of it was ended by wakers of whom that holds."""
+        blocked = [row for row in self.rows if row[0][-1] not in ("[run queue]", "[preempted]")]
+        return sum(weight for _, waker, weight in blocked if waker and holds(waker)) / sum(row[2] for row in blocked)
+
+
+@test
+def who_ended_a_sleep_stands_above_it(scene: Scene):
+    scene.flamed()
+    program = start_waits(scene, "pipe", "socket", "writer", "cond", "signaller", "timer", "spin", "slow", "slow writer")
+    scene.attach(program, "-e", "offcpu", "--waker")
+    profile = wait_window(scene, program, "offcpu", 4, waker=True)
+    for name, waker, function in (("pipe", "writer", "wait_writer"), ("socket", "writer", "wait_writer"),
+                                  ("cond", "signaller", "wait_signaller")):
+        share = Wakers(profile, name).share(lambda frames: frames[0] == waker and function in frames)  # noqa: B023
+        assert share > 0.9, f"{name}: {100 * share:.0f} % was ended by {waker}: {profile.rows[name]}"
+    # Most of a long sleep was counted before it was known who would end it.
+    share = Wakers(profile, "slow").share(lambda frames: frames[0] == "slow writer" and "wait_slow_writer" in frames)
+    assert share > 0.75, f"slow: {100 * share:.0f} %: {profile.rows['slow']}"
+    # Timers end in interrupts, whoever is running; "spin" runs all the time.
+    share = Wakers(profile, "timer").share(lambda frames: frames[0] == "[interrupt]")
+    assert share > 0.9, f"timer: {100 * share:.0f} %: {profile.rows['timer']}"
+    for name in profile.rows:
+        assert not any(waker and "wait_spin" in waker for _, waker, _ in Wakers(profile, name).rows), profile.rows[name]
+    without = Threads(scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=3000))
+    assert not any("--" in stack for rows in without.rows.values() for stack, _ in rows), without.rows
+    rows = scene.folded(program.pid, "-e", "offcpu", "--waker", "--annotate")
+    assert any("wait_writer_[w]" in frames and "wait_pipe" in frames for frames, _ in rows), rows
+    svg = scene.flamectl("svg", program.pid, "-e", "offcpu", "--waker", "-o", "-").stdout
+    assert_in(">--<", svg.replace("</title>", "<"))
+
+
+@test
+def wakers_are_told_only_where_they_were_recorded(scene: Scene):
+    scene.flamed()
+    program = start_waits(scene, "timer")
+    done = scene.flamectl("attach", program.pid, "--waker", status=1)
+    assert_in("offcpu", done.stderr)
+    scene.attach(program, "-e", "offcpu")
+    scene.wait_samples(program.pid, 20)
+    notes = scene.profile(targets=[str(program.pid)], event="offcpu", waker=True, last_ms=2000)["notes"]
+    assert any("--waker" in note for note in notes), notes
+
+
+@test
+def a_stopped_program_is_said_to_be_stopped(scene: Scene):
+    scene.flamed()
+    program = start_waits(scene, "spin")
+    scene.attach(program, "-e", "offcpu")
+    program.send_signal(signal.SIGSTOP)
+    profile = wait_window(scene, program, "offcpu", 1)
+    assert profile.of_leaf("spin", "[stopped]") > 0.5e9 * profile.seconds, profile.rows
+    program.send_signal(signal.SIGCONT)
 
 
 @test

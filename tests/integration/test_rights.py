@@ -62,6 +62,24 @@ def a_user_sees_no_kernel_frames(scene: Scene):
 
 
 @test
+def a_user_sees_no_wakers_that_are_others(scene: Scene):
+    scene.flamed()
+    user = User(scene, OWN)
+    program = scene.start("cat", stdin=subprocess.PIPE, **user.identity)
+    user.flamectl("attach", program.pid, "-e", "offcpu", "--waker")
+
+    def is_told_to_root():
+        program.stdin.write(b"x")
+        program.stdin.flush()
+        done = scene.flamectl("dump", program.pid, "-e", "offcpu", "--waker", status=None)
+        return "[pipe];--;" in done.stdout
+    wait_until(is_told_to_root, "root sees who writes to cat")
+    seen = user.flamectl("dump", program.pid, "-e", "offcpu", "--waker").stdout
+    assert_in("[pipe] ", seen)
+    assert ";--" not in seen, seen
+
+
+@test
 def processes_of_others_are_refused_and_the_rule_is_named(scene: Scene):
     scene.flamed()
     user, other = User(scene, OWN), User(scene, OTHER)

@@ -170,6 +170,49 @@ static void test_memory_bounds_how_far_the_past_reaches(void **state)
 	destroy(&small);
 }
 
+/* Weight of what is at address, in [from, to) seconds. */
+static uint64_t weight_at(const struct fixture *fixture, uint64_t from, uint64_t to,
+			  uint64_t address)
+{
+	const struct bucket *bucket;
+	uint64_t from_ns = from * SECOND, sum = 0;
+
+	while ((bucket = bucket_ring_next(fixture->ring, from_ns, to * SECOND))) {
+		from_ns = bucket->start_ns + 1;
+		for (uint32_t i = 0; i < bucket->row_count; i++)
+			if (bucket->rows[i].weight &&
+			    stack_table_address(fixture->stacks, bucket->rows[i].stack) == address)
+				sum += bucket->rows[i].weight;
+	}
+	return sum;
+}
+
+static void test_what_was_said_of_one_stack_can_move_to_another(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t before = 1, after = 2;
+
+	for (uint64_t second = 100; second < 108; second++)
+		assert_int_equal(add(fixture, second * SECOND, before, 1), 0);
+	assert_int_equal(add(fixture, 107 * SECOND, after, 1), 0);
+	const struct bucket *bucket = bucket_ring_next(fixture->ring, 107 * SECOND, 108 * SECOND);
+	uint32_t thread = bucket->rows[0].thread, event = bucket->rows[0].event;
+	uint32_t from = stack_table_add(fixture->stacks, &before, 1);
+	uint32_t to = stack_table_add(fixture->stacks, &after, 1);
+	/* Old buckets have no index any more, new ones have. */
+	bucket_ring_move(fixture->ring, 102 * SECOND + 1, 108 * SECOND, event, thread, from, to);
+	stack_table_release(fixture->stacks, from);
+	stack_table_release(fixture->stacks, to);
+	assert_int_equal(weight_at(fixture, 100, 108, before), 20);
+	assert_int_equal(weight_at(fixture, 100, 108, after), 70);
+	assert_int_equal(weight_at(fixture, 107, 108, after), 20);
+	/* More of both comes: they are still told apart. */
+	assert_int_equal(add(fixture, 107 * SECOND, before, 1), 0);
+	assert_int_equal(add(fixture, 107 * SECOND, after, 1), 0);
+	assert_int_equal(weight_at(fixture, 107, 108, before), 10);
+	assert_int_equal(weight_at(fixture, 107, 108, after), 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +224,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_late_sample_goes_into_its_own_bucket, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_long_pause_forgets_everything_at_once,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_was_said_of_one_stack_can_move_to_another,
 						set_up, tear_down),
 		cmocka_unit_test(test_memory_bounds_how_far_the_past_reaches),
 	};

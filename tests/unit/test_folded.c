@@ -96,6 +96,27 @@ static void test_names_cannot_break_a_line(void **state)
 	free(written);
 }
 
+static void test_frames_behind_the_separator_are_marked_as_a_wakers(void **state)
+{
+	_cleanup_(stack_list_fini) struct stack_list list;
+	struct folded_reader reader;
+	static const char text[] = "a;wait_[k];--;wake_[k];b;a 3\na;b 1\n";
+	static const char wanted[] = "a;b 1\na;wait_[k];--;wake_[k];b_[w];a_[w] 3\n";
+	char *written = NULL;
+	size_t length = 0;
+	FILE *file = open_memstream(&written, &length);
+
+	(void)state;
+	stack_list_init(&list);
+	folded_reader_init(&reader, &list);
+	assert_int_equal(folded_reader_feed(&reader, text, strlen(text)), 0);
+	folded_reader_fini(&reader);
+	assert_int_equal(folded_write(&list, FOLDED_ANNOTATE, file), 0);
+	fclose(file);
+	assert_string_equal(written, wanted);
+	free(written);
+}
+
 static void test_kinds_are_read_from_names(void **state)
 {
 	static const struct {
@@ -124,6 +145,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_stack_is_counted),
 		cmocka_unit_test(test_frames_of_a_shared_prefix_are_the_same),
 		cmocka_unit_test(test_names_cannot_break_a_line),
+		cmocka_unit_test(test_frames_behind_the_separator_are_marked_as_a_wakers),
 		cmocka_unit_test(test_kinds_are_read_from_names),
 	};
 

@@ -48,6 +48,23 @@ static void test_an_address_gets_the_function_it_is_in(void **state)
 	assert_null(kallsyms_find(symbols, 0x1000, &module));
 }
 
+static void test_a_symbol_ends_where_the_next_begins(void **state)
+{
+	static const char three[] = "ffffffff81000300 T first\nffffffff81000300 T alias\n"
+				    "ffffffff81000400 t second\n";
+	_cleanup_(kallsyms_freep) struct kallsyms *symbols = NULL;
+	uint64_t address = 0, end = 0;
+
+	(void)state;
+	assert_int_equal(kallsyms_parse(three, strlen(three), &symbols), 0);
+	assert_int_equal(kallsyms_locate(symbols, "first", &address, &end), 0);
+	assert_int_equal(address, 0xffffffff81000300);
+	assert_int_equal(end, 0xffffffff81000400);
+	assert_int_equal(kallsyms_locate(symbols, "second", &address, &end), 0);
+	assert_int_equal(end, address);
+	assert_int_equal(kallsyms_locate(symbols, "third", &address, &end), -ENOENT);
+}
+
 static void test_hidden_addresses_and_garbage_are_told_apart(void **state)
 {
 	static const char hidden[] = "0000000000000000 T _stext\n0000000000000000 t do_one\n";
@@ -75,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_address_gets_the_function_it_is_in),
+		cmocka_unit_test(test_a_symbol_ends_where_the_next_begins),
 		cmocka_unit_test(test_hidden_addresses_and_garbage_are_told_apart),
 		cmocka_unit_test(test_any_cut_of_the_text_is_survived),
 	};

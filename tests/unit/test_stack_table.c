@@ -24,6 +24,21 @@ static void test_equal_stacks_are_one(void **state)
 	assert_int_equal(stack_table_parent(table, root), STACK_NONE);
 }
 
+static void test_a_stack_may_go_on_from_another(void **state)
+{
+	static const uint64_t sleeper[] = {AT(2), AT(1)};
+	static const uint64_t waker[] = {AT(9), AT(8)};
+	static const uint64_t both[] = {AT(9), AT(8), AT(2), AT(1)};
+	_cleanup_(stack_table_freep) struct stack_table *table = stack_table_new();
+
+	(void)state;
+	uint32_t base = stack_table_add(table, sleeper, 2);
+	uint32_t joined = stack_table_add_to(table, base, waker, 2);
+	assert_int_equal(stack_table_add(table, both, 4), joined);
+	assert_int_equal(stack_table_add_to(table, base, NULL, 0), base);
+	assert_int_equal(stack_table_count(table), 4);
+}
+
 static void test_an_empty_stack_is_none(void **state)
 {
 	_cleanup_(stack_table_freep) struct stack_table *table = stack_table_new();
@@ -71,6 +86,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equal_stacks_are_one),
+		cmocka_unit_test(test_a_stack_may_go_on_from_another),
 		cmocka_unit_test(test_an_empty_stack_is_none),
 		cmocka_unit_test(test_the_last_reference_frees_what_nobody_shares),
 		cmocka_unit_test(test_memory_stays_flat_when_stacks_come_and_go),

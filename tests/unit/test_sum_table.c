@@ -154,6 +154,35 @@ static void a_stack_that_is_announced_again_starts_anew(void **state)
 	assert_int_equal(weight(fixture, 100, EVENT_OFFCPU), 200);
 }
 
+static void test_a_sleep_can_be_given_to_its_waker_afterwards(void **state)
+{
+	struct fixture *fixture = *state;
+	struct sum sum = {.count = 1, .parts = {{.weight = 700, .certain = 700}}};
+	struct sum none = {0};
+	uint32_t thread;
+
+	announce(fixture, 1, 100 * SECOND);
+	announce(fixture, 2, 100 * SECOND);
+	assert_int_equal(
+		sum_table_apply(fixture->sums, 1, &sum, 100 * SECOND, 101 * SECOND, &thread), 1);
+	sum_table_move(fixture->sums, 1, 2, 100 * SECOND);
+	sum_table_move(fixture->sums, 1, 3, 100 * SECOND); /* not known */
+	/* Only when the look is over. */
+	assert_int_equal(
+		sum_table_apply(fixture->sums, 2, &none, 101 * SECOND, 102 * SECOND, &thread), 0);
+	sum_table_settle(fixture->sums, 102 * SECOND);
+	const struct bucket *bucket = bucket_ring_next(fixture->ring, 100 * SECOND, 101 * SECOND);
+	uint64_t of_waker = 0;
+	for (uint32_t i = 0; i < bucket->row_count; i++)
+		if (bucket->rows[i].weight &&
+		    stack_table_address(fixture->stacks, bucket->rows[i].stack) == 12)
+			of_waker += bucket->rows[i].weight;
+	assert_int_equal(of_waker, 700);
+	assert_int_equal(weight(fixture, 100, EVENT_OFFCPU), 700);
+	/* What is asked for and never settled is given back all the same. */
+	sum_table_move(fixture->sums, 1, 2, 100 * SECOND);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -166,6 +195,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_used_is_dropped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stack_that_is_announced_again_starts_anew, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_sleep_can_be_given_to_its_waker_afterwards,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

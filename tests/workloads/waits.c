@@ -10,16 +10,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define NAP_NS 20000000L
+#define NAP_NS      20000000L
+#define LONG_NAP_NS 700000000L
+#define FILE_PAGES  64
+#define PAGE_BYTES  4096
 
 static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t started; /* all threads have their names */
+static pthread_mutex_t signal_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t signalled = PTHREAD_COND_INITIALIZER;
 static int pipe_ends[2];
+static int slow_ends[2];
 static int socket_ends[2];
 
 static void nap(long ns)
@@ -83,6 +90,65 @@ __attribute__((noinline)) static void wait_disk(void)
 			exit(1);
 }
 
+/* Pages of a file that have to be read again. */
+__attribute__((noinline)) static void wait_fault(void)
+{
+	static int fd = -1;
+	static char page[PAGE_BYTES];
+	char name[] = "waits-XXXXXX";
+	volatile char sum = 0;
+
+	if (fd < 0) {
+		fd = mkstemp(name);
+		unlink(name);
+		for (int i = 0; i < FILE_PAGES; i++)
+			if (write(fd, page, sizeof(page)) != sizeof(page))
+				exit(1);
+		fsync(fd);
+	}
+	if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+		exit(1);
+	char *pages = mmap(NULL, FILE_PAGES * PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	if (pages == MAP_FAILED)
+		exit(1);
+	madvise(pages, FILE_PAGES * PAGE_BYTES, MADV_RANDOM);
+	for (int i = 0; i < FILE_PAGES; i++)
+		sum = (char)(sum + pages[i * PAGE_BYTES]);
+	munmap(pages, FILE_PAGES * PAGE_BYTES);
+}
+
+__attribute__((noinline)) static void wait_cond(void)
+{
+	pthread_mutex_lock(&signal_lock);
+	pthread_cond_wait(&signalled, &signal_lock);
+	pthread_mutex_unlock(&signal_lock);
+}
+
+/* Wakes wait_cond(). */
+__attribute__((noinline)) static void wait_signaller(void)
+{
+	nap(NAP_NS);
+	pthread_mutex_lock(&signal_lock);
+	pthread_cond_signal(&signalled);
+	pthread_mutex_unlock(&signal_lock);
+}
+
+__attribute__((noinline)) static void wait_slow(void)
+{
+	char byte;
+
+	if (read(slow_ends[0], &byte, 1) != 1)
+		exit(1);
+}
+
+/* Wakes wait_slow(). */
+__attribute__((noinline)) static void wait_slow_writer(void)
+{
+	nap(LONG_NAP_NS);
+	if (write(slow_ends[1], "x", 1) != 1)
+		exit(1);
+}
+
 /* Wakes the readers. */
 __attribute__((noinline)) static void wait_writer(void)
 {
@@ -103,9 +169,22 @@ static const struct kind {
 	const char *name;
 	void (*wait)(void);
 } kinds[] = {
-	{"timer", wait_timer}, {"poll", wait_poll},   {"pipe", wait_pipe},  {"socket", wait_socket},
-	{"lock", wait_lock},   {"child", wait_child}, {"disk", wait_disk},  {"writer", wait_writer},
-	{"spin", wait_spin},   {"spin2", wait_spin},  {"spin3", wait_spin},
+	{"timer", wait_timer},
+	{"poll", wait_poll},
+	{"pipe", wait_pipe},
+	{"socket", wait_socket},
+	{"lock", wait_lock},
+	{"child", wait_child},
+	{"disk", wait_disk},
+	{"writer", wait_writer},
+	{"fault", wait_fault},
+	{"cond", wait_cond},
+	{"signaller", wait_signaller},
+	{"slow", wait_slow},
+	{"slow writer", wait_slow_writer},
+	{"spin", wait_spin},
+	{"spin2", wait_spin},
+	{"spin3", wait_spin},
 };
 
 static void *run(void *argument)
@@ -134,7 +213,7 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	pthread_mutex_lock(&held);
-	if (pipe(pipe_ends) || socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends))
+	if (pipe(pipe_ends) || pipe(slow_ends) || socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends))
 		return 1;
 	pthread_barrier_init(&started, NULL, (unsigned int)argc);
 	for (int i = 1; i < argc; i++)

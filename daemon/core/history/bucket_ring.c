@@ -259,6 +259,54 @@ void bucket_ring_spread(struct bucket_ring *ring, uint64_t from_ns, uint64_t to_
 	stack_table_release(ring->stacks, stack);
 }
 
+/* Number of the row of a bucket for these; HASHMAP_NONE: there is none. */
+static uint32_t search_row(const struct bucket *bucket, uint32_t event, uint32_t thread,
+			   uint32_t stack)
+{
+	for (uint32_t i = 0; i < bucket->row_count; i++)
+		if (bucket->rows[i].thread == thread && bucket->rows[i].stack == stack &&
+		    bucket->rows[i].event == event)
+			return i;
+	return HASHMAP_NONE;
+}
+
+static void move_row(struct bucket_ring *ring, struct slot *slot, uint32_t number,
+		     uint32_t to_stack)
+{
+	struct bucket_row *row = &slot->bucket->rows[number];
+	struct bucket_measure measure = {row->count, row->weight, row->variance,
+					 (double)row->certain, (double)row->largest};
+
+	stack_table_keep(ring->stacks, to_stack);
+	if (!is_open(ring, slot->bucket)) {
+		/* Nobody looks for rows there any more. */
+		stack_table_release(ring->stacks, row->stack);
+		row->stack = to_stack;
+		return;
+	}
+	process_table_keep(ring->processes, row->thread);
+	/* The old row stays, for the index is about numbers: empty. */
+	*row = (struct bucket_row){.thread = row->thread, .stack = row->stack, .event = row->event};
+	add_measure(get_row(ring, slot, row->event, row->thread, to_stack), &measure);
+}
+
+void bucket_ring_move(struct bucket_ring *ring, uint64_t from_ns, uint64_t to_ns, uint32_t event,
+		      uint32_t thread, uint32_t from_stack, uint32_t to_stack)
+{
+	uint64_t number = from_ns / ring->bucket_ns;
+
+	if (number < ring->oldest)
+		number = ring->oldest;
+	for (; number <= ring->newest && number * ring->bucket_ns < to_ns; number++) {
+		struct slot *slot = slot_of(ring, number);
+		uint32_t row = slot->bucket ? search_row(slot->bucket, event, thread, from_stack)
+					    : HASHMAP_NONE;
+
+		if (row != HASHMAP_NONE)
+			move_row(ring, slot, row, to_stack);
+	}
+}
+
 struct bucket_totals *bucket_ring_totals(struct bucket_ring *ring, uint64_t time_ns)
 {
 	struct slot *slot = open_slot(ring, time_ns);

@@ -87,6 +87,13 @@ must_check int bucket_ring_add(struct bucket_ring *ring, uint64_t time_ns, uint3
 void bucket_ring_spread(struct bucket_ring *ring, uint64_t from_ns, uint64_t to_ns, uint32_t event,
 			uint32_t thread, uint32_t stack, const struct bucket_measure *measure);
 
+/*
+ * What is said of thread and event under one stack from from_ns to to_ns, in whole buckets, is said
+ * under another one from now on. Takes no reference.
+ */
+void bucket_ring_move(struct bucket_ring *ring, uint64_t from_ns, uint64_t to_ns, uint32_t event,
+		      uint32_t thread, uint32_t from_stack, uint32_t to_stack);
+
 /* Totals of the bucket of time_ns, for the caller to add to; NULL when that time is not kept. */
 struct bucket_totals *bucket_ring_totals(struct bucket_ring *ring, uint64_t time_ns);
 

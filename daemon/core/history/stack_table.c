@@ -84,7 +84,13 @@ static uint32_t add_child(struct stack_table *table, uint32_t parent, uint64_t a
 
 uint32_t stack_table_add(struct stack_table *table, const uint64_t *addresses, size_t count)
 {
-	uint32_t stack = STACK_NONE;
+	return stack_table_add_to(table, STACK_NONE, addresses, count);
+}
+
+uint32_t stack_table_add_to(struct stack_table *table, uint32_t base, const uint64_t *addresses,
+			    size_t count)
+{
+	uint32_t stack = base;
 
 	while (count > 0) {
 		uint64_t address = addresses[--count];

@@ -10,9 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/record.h"
 #include "common/cleanup.h"
 
 #define STACK_NONE UINT32_MAX /* the empty stack; parent of a root */
+
+/* Nodes on the way from a leaf to its root at most: a sleep's stack, its waker's, and their marks. */
+#define STACK_MAX_DEPTH (2 * (RECORD_USER_FRAMES + RECORD_KERNEL_FRAMES + 3))
 
 struct stack_table;
 
@@ -26,6 +30,10 @@ DEFINE_CLEANUP(stack_table_free, struct stack_table)
  * with stack_table_release().
  */
 uint32_t stack_table_add(struct stack_table *table, const uint64_t *addresses, size_t count);
+
+/* The same for a stack that goes on from another one, base, which is its root end. */
+uint32_t stack_table_add_to(struct stack_table *table, uint32_t base, const uint64_t *addresses,
+			    size_t count);
 
 /* Count one more reference to stack. */
 void stack_table_keep(struct stack_table *table, uint32_t stack);

@@ -13,6 +13,15 @@ struct entry {
 	uint64_t used_ns;
 };
 
+/* A sleep that was counted before its waker was known; holds references to all three. */
+struct move {
+	uint64_t from_ns;
+	uint32_t event;
+	uint32_t thread;
+	uint32_t from_stack;
+	uint32_t to_stack;
+};
+
 struct sum_table {
 	struct bucket_ring *history;
 	struct process_table *processes;
@@ -23,6 +32,9 @@ struct sum_table {
 	uint32_t used;
 	uint32_t first_free; /* no free entry has a smaller number */
 	struct hashmap index;
+	struct move *moves; /* since the last sum_table_settle() */
+	size_t move_count;
+	size_t move_capacity;
 };
 
 /* The rows that the measures of an event go to. */
@@ -49,10 +61,20 @@ static void release(const struct sum_table *table, const struct sum_stack *stack
 		stack_table_release(table->stacks, stack->stacks[i]);
 }
 
+static void release_move(const struct sum_table *table, const struct move *move)
+{
+	process_table_release(table->processes, move->thread);
+	stack_table_release(table->stacks, move->from_stack);
+	stack_table_release(table->stacks, move->to_stack);
+}
+
 void sum_table_free(struct sum_table *table)
 {
 	if (!table)
 		return;
+	for (size_t i = 0; i < table->move_count; i++)
+		release_move(table, &table->moves[i]);
+	free(table->moves);
 	for (uint32_t i = 0; i < table->entry_count; i++)
 		if (table->entries[i].stack.id)
 			release(table, &table->entries[i].stack);
@@ -100,6 +122,13 @@ void sum_table_add(struct sum_table *table, const struct sum_stack *stack, uint6
 	*entry = (struct entry){.stack = *stack, .used_ns = now_ns};
 }
 
+const struct sum_stack *sum_table_find(const struct sum_table *table, uint64_t id)
+{
+	const struct entry *entry = find(table, id);
+
+	return entry ? &entry->stack : NULL;
+}
+
 /* What a part has grown by, in the units of the history. */
 static struct bucket_measure grown(const struct sum_part *now, const struct sum_part *last)
 {
@@ -140,6 +169,40 @@ int sum_table_apply(struct sum_table *table, uint64_t id, const struct sum *sum,
 	entry->last = *sum;
 	entry->used_ns = to_ns;
 	return events < INT_MAX ? (int)events : INT_MAX;
+}
+
+void sum_table_move(struct sum_table *table, uint64_t id, uint64_t to_id, uint64_t from_ns)
+{
+	const struct entry *from = find(table, id), *to = find(table, to_id);
+
+	if (!from || !to)
+		return;
+	struct move move = {
+		.from_ns = from_ns,
+		.event = row_events[from->stack.event][SUM_BLOCKED],
+		.thread = from->stack.thread,
+		.from_stack = from->stack.stacks[SUM_BLOCKED],
+		.to_stack = to->stack.stacks[SUM_BLOCKED],
+	};
+
+	process_table_keep(table->processes, move.thread);
+	stack_table_keep(table->stacks, move.from_stack);
+	stack_table_keep(table->stacks, move.to_stack);
+	table->moves = memory_grow(table->moves, &table->move_capacity, table->move_count + 1,
+				   sizeof(*table->moves));
+	table->moves[table->move_count++] = move;
+}
+
+void sum_table_settle(struct sum_table *table, uint64_t now_ns)
+{
+	for (size_t i = 0; i < table->move_count; i++) {
+		const struct move *move = &table->moves[i];
+
+		bucket_ring_move(table->history, move->from_ns, now_ns, move->event, move->thread,
+				 move->from_stack, move->to_stack);
+		release_move(table, move);
+	}
+	table->move_count = 0;
 }
 
 void sum_table_evict(struct sum_table *table, uint64_t before_ns,

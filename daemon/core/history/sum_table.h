@@ -36,6 +36,9 @@ DEFINE_CLEANUP(sum_table_free, struct sum_table)
 /* Learn of a stack; one that is known already starts anew. */
 void sum_table_add(struct sum_table *table, const struct sum_stack *stack, uint64_t now_ns);
 
+/* What was announced under id; NULL when nothing was. Borrowed until the table changes. */
+const struct sum_stack *sum_table_find(const struct sum_table *table, uint64_t id);
+
 /*
  * Put what sum has grown by since the last time into the history, as measured from from_ns to
  * to_ns; *thread is whose it is. Returns the number of events. Errors: -ENOENT: the stack is not
@@ -43,6 +46,15 @@ void sum_table_add(struct sum_table *table, const struct sum_stack *stack, uint6
  */
 must_check int sum_table_apply(struct sum_table *table, uint64_t id, const struct sum *sum,
 			       uint64_t from_ns, uint64_t to_ns, uint32_t *thread);
+
+/*
+ * What is counted under id from from_ns on, as blocked, belongs to the entry to_id: so it is in the
+ * history once sum_table_settle() was called. Both have to be known.
+ */
+void sum_table_move(struct sum_table *table, uint64_t id, uint64_t to_id, uint64_t from_ns);
+
+/* Everything up to now_ns has been applied: make the moves that were asked for. */
+void sum_table_settle(struct sum_table *table, uint64_t now_ns);
 
 /* Drop every entry that was used last before before_ns, calling on_dropped for each. */
 void sum_table_evict(struct sum_table *table, uint64_t before_ns,

@@ -169,6 +169,23 @@ const char *kallsyms_find(const struct kallsyms *symbols, uint64_t address, cons
 	return symbols->names + symbols->symbols[found].name;
 }
 
+int kallsyms_locate(const struct kallsyms *symbols, const char *name, uint64_t *address,
+		    uint64_t *end)
+{
+	for (uint32_t i = 0; i < symbols->count; i++) {
+		uint32_t next = i + 1;
+
+		if (strcmp(symbols->names + symbols->symbols[i].name, name) != 0)
+			continue;
+		*address = symbols->symbols[i].address;
+		while (next < symbols->count && symbols->symbols[next].address == *address)
+			next++;
+		*end = next < symbols->count ? symbols->symbols[next].address : *address;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 uint32_t kallsyms_count(const struct kallsyms *symbols)
 {
 	return symbols->count;

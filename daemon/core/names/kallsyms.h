@@ -33,6 +33,13 @@ DEFINE_CLEANUP(kallsyms_free, struct kallsyms)
  */
 const char *kallsyms_find(const struct kallsyms *symbols, uint64_t address, const char **module);
 
+/*
+ * Find the address of the symbol called name and where the next one begins. Errors: -ENOENT there
+ * is none.
+ */
+must_check int kallsyms_locate(const struct kallsyms *symbols, const char *name, uint64_t *address,
+			       uint64_t *end);
+
 /* How many functions there are. */
 uint32_t kallsyms_count(const struct kallsyms *symbols);
 

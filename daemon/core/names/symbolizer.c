@@ -15,6 +15,7 @@
 #include "daemon/core/names/line_table.h"
 #include "daemon/core/names/module_table.h"
 #include "daemon/core/names/name_table.h"
+#include "daemon/core/names/waker_names.h"
 #include "daemon/core/workers/broker_client.h"
 #include "daemon/core/workers/reader_client.h"
 
@@ -41,6 +42,7 @@ struct symbolizer {
 	struct event_base *base;
 	struct module_table *modules;
 	struct jit_maps *jit_maps;
+	const struct waker_names *waker_names;
 	struct broker_client *broker;
 	struct worker_client *reader;
 	struct line_table *lines;
@@ -67,14 +69,15 @@ static void on_lines_settled(void *context)
 }
 
 struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
-				  struct jit_maps *jit_maps, struct broker_client *broker,
-				  struct worker_client *reader)
+				  struct jit_maps *jit_maps, const struct waker_names *waker_names,
+				  struct broker_client *broker, struct worker_client *reader)
 {
 	struct symbolizer *symbolizer = memory_new(sizeof(*symbolizer));
 
 	symbolizer->base = base;
 	symbolizer->modules = modules;
 	symbolizer->jit_maps = jit_maps;
+	symbolizer->waker_names = waker_names;
 	symbolizer->broker = broker;
 	symbolizer->reader = reader;
 	symbolizer->lines = line_table_new(modules, reader, on_lines_settled, symbolizer);
@@ -473,6 +476,10 @@ static void name_address(const struct symbolizer *symbolizer, uint64_t address,
 	case MODULE_MARK:
 		name->name = frame_mark_name((enum frame_mark)frame_offset(address));
 		name->kind = frame_mark_kind((enum frame_mark)frame_offset(address));
+		break;
+	case MODULE_NAME:
+		name->name = waker_names_text(symbolizer->waker_names, address);
+		name->kind = FRAME_PROCESS;
 		break;
 	case MODULE_KERNEL:
 		name_kernel(symbolizer, address, name);

@@ -40,14 +40,15 @@ struct broker_client;
 struct event_base;
 struct jit_maps;
 struct module_table;
+struct waker_names;
 struct worker_client;
 struct symbolizer;
 struct symbolizer_wait;
 
 /* The collaborators are borrowed for the symbolizer's life. */
 struct symbolizer *symbolizer_new(struct event_base *base, struct module_table *modules,
-				  struct jit_maps *jit_maps, struct broker_client *broker,
-				  struct worker_client *reader);
+				  struct jit_maps *jit_maps, const struct waker_names *waker_names,
+				  struct broker_client *broker, struct worker_client *reader);
 void symbolizer_free(struct symbolizer *symbolizer);
 DEFINE_CLEANUP(symbolizer_free, struct symbolizer)
 

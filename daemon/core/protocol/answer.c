@@ -9,6 +9,7 @@
 #include "common/profile.h"
 #include "daemon/core/history/idle.h"
 #include "daemon/core/history/reconcile.h"
+#include "daemon/core/history/waker_view.h"
 #include "daemon/core/names/symbolizer.h"
 #include "daemon/core/processes/cgroup_table.h"
 #include "daemon/core/protocol/question.h"
@@ -35,6 +36,7 @@ struct answer {
 	struct hashmap row_index;
 	struct reconcile *reconcile; /* NULL: not for this measure */
 	uint32_t idle_threads;       /* that are left out */
+	int lacks_wakers;            /* they were asked for and not recorded */
 	/* The same bucket by bucket, if asked for. */
 	struct slice_row *slice_rows;
 	size_t slice_row_count;
@@ -229,6 +231,31 @@ static void collect_rows(struct answer *answer, const struct question *question,
 	}
 }
 
+/* ---- Wakers ---- */
+
+static void cut_wakers(struct answer *answer)
+{
+	struct stack_table *stacks = answer->sources.stacks;
+
+	struct waker_view view = {
+		.is_asked = answer->question.waker,
+		.may_see_all = answer->question.owner_uid == TARGET_PRIVILEGED,
+	};
+
+	for (uint32_t i = 0; i < answer->row_count; i++) {
+		uint32_t whole = answer->rows[i].stack;
+		uint32_t seen = waker_view_of(&view, stacks, whole);
+
+		if (seen == whole)
+			continue;
+		stack_table_keep(stacks, seen);
+		stack_table_release(stacks, whole);
+		answer->rows[i].stack = seen;
+	}
+	if (view.is_asked && !view.has_wakers)
+		answer->lacks_wakers = 1;
+}
+
 /* ---- Agreeing with the scheduler ---- */
 
 /* Time that a thread used and no sample tells of is a row that says so, without a stack. */
@@ -303,7 +330,7 @@ static void settle_rows(struct answer *answer)
 
 static int wants_frame(const struct question *question, uint64_t address)
 {
-	if (frame_module(address) == MODULE_MARK)
+	if (frame_module(address) == MODULE_MARK || frame_module(address) == MODULE_NAME)
 		return 1;
 	return frame_module(address) == MODULE_KERNEL ? question->kernel_frames
 						      : question->user_frames;
@@ -430,7 +457,8 @@ static const struct named *translate_address(struct translation *translation, ui
 /* Every stack that left the CPU ends in the same few functions, which tell nothing. */
 static int is_switching(const struct profile *profile, uint64_t address, uint32_t frame)
 {
-	static const char *const names[] = {"schedule", "__schedule", "__traceiter_sched_switch"};
+	static const char *const names[] = {"schedule", "__schedule", "__traceiter_sched_switch",
+					    "__traceiter_sched_waking"};
 	const char *name = profile_text(profile, profile->frames[frame].name);
 
 	if (frame_module(address) != MODULE_KERNEL)
@@ -458,7 +486,7 @@ static uint32_t add_nodes(struct translation *translation, uint32_t parent, uint
 static uint32_t translate_stack(struct translation *translation, uint32_t stack)
 {
 	const struct stack_table *stacks = translation->answer->sources.stacks;
-	uint32_t path[RECORD_USER_FRAMES + RECORD_KERNEL_FRAMES + 2];
+	uint32_t path[STACK_MAX_DEPTH];
 	uint32_t depth = 0;
 	uint32_t node = PROFILE_NO_NODE;
 
@@ -600,6 +628,9 @@ static void describe_window(struct answer *answer, const struct question *questi
 
 		profile_add_note(profile, note);
 	}
+	if (answer->lacks_wakers)
+		profile_add_note(profile, "nobody's waker was recorded in this window; attach with "
+					  "--waker to have that done");
 	if (answer->idle_threads) {
 		_cleanup_free_ char *note = memory_format(
 			"%u threads that slept throughout are left out; --idle shows them",
@@ -636,6 +667,7 @@ struct answer *answer_start(const struct question_sources *sources, const struct
 	if (bucket_ring_clip(sources->history, &covered))
 		return answer_silence(answer, question, NULL);
 	collect_rows(answer, question, &covered, &totals);
+	cut_wakers(answer);
 	settle_rows(answer);
 	if (answer->row_count == 0)
 		return answer_silence(answer, question, &totals);

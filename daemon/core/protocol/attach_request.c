@@ -218,6 +218,14 @@ static int read_events(struct request *request, const struct sources *sources,
 		}
 		*events |= event;
 	}
+	if (request_boolean(request, "waker")) {
+		if (!(*events >> EVENT_OFFCPU & 1)) {
+			request_error(request, ERROR_BAD_PARAMETER,
+				      "who ends sleeps is recorded with the event offcpu");
+			return -EINVAL;
+		}
+		*events |= 1U << EVENT_WAKER;
+	}
 	if (*events >> EVENT_HEAP & 1 && selector->kind != TARGET_PID) {
 		request_error(request, ERROR_BAD_PARAMETER,
 			      "the heap is watched process by process: name a pid");

@@ -169,6 +169,7 @@ void handle_dump(struct request *request, void *context)
 		.want = (request_boolean(request, "lines") ? SYMBOLIZER_LINES : 0) |
 			(request_boolean(request, "inline") ? SYMBOLIZER_INLINED : 0),
 		.idle = request_boolean(request, "idle"),
+		.waker = request_boolean(request, "waker"),
 		.slices = request_boolean(request, "slices"),
 		.owner_uid = handler_may_do_all(request) ? TARGET_PRIVILEGED
 							 : request_peer(request)->uid,

@@ -26,6 +26,7 @@ struct question {
 	bool user_frames;
 	uint32_t want;      /* enum symbolizer_want */
 	bool idle;          /* threads that slept throughout too */
+	bool waker;         /* who ended a sleep, above its stack, where that was recorded */
 	bool slices;        /* tell the weights bucket by bucket too */
 	uint32_t owner_uid; /* only processes of this owner; TARGET_PRIVILEGED: all */
 	uint32_t owner_gid;

@@ -39,6 +39,7 @@ json_t *handler_target_to_json(const struct sources *sources, const struct targe
 			1e3,
 		"budget_percent", target->budget_percent, "children", target->follows_children);
 
+	json_object_set_new(json, "waker", json_boolean(target->events >> EVENT_WAKER & 1));
 	json_object_set_new(json, "asked_hz", json_integer(target->asked_hz));
 	json_object_set_new(json, "pid",
 			    target->kind == TARGET_PID ? json_integer(target->pid) : json_null());

@@ -5,6 +5,8 @@
 #ifndef FLAME_DAEMON_CORE_SAMPLING_RECEIVER_H
 #define FLAME_DAEMON_CORE_SAMPLING_RECEIVER_H
 
+#include <stdint.h>
+
 #include "bpf/record.h"
 
 struct record_heap;
@@ -18,6 +20,8 @@ struct sampler_receiver {
 	void (*on_stack)(void *context, const struct record_stack *stack);
 	void (*on_process)(void *context, const struct record_process *process);
 	void (*on_sum)(void *context, const struct record_sample *stack);
+	/* sleep_id: of the sleep that the sample's thread ended */
+	void (*on_waker)(void *context, const struct record_sample *waker, uint64_t sleep_id);
 	void (*on_look)(void *context, const struct record_sample *look);
 	/* sample: of RECORD_HEAP_ALLOCATED, else NULL */
 	void (*on_heap)(void *context, const struct record_heap *record,

@@ -46,6 +46,20 @@ static int is_whole_sample(const struct record_sample *sample, size_t size)
 						 sizeof(sample->frames[0]);
 }
 
+static int is_whole_waker(const struct record_sample *waker, size_t size)
+{
+	return is_whole_sample(waker, size) &&
+	       size >= sizeof(*waker) +
+			       ((size_t)waker->user_count + waker->kernel_count + WAKER_WORDS) *
+				       sizeof(waker->frames[0]);
+}
+
+/* Stands behind the frames. */
+static uint64_t waker_sleep_id(const struct record_sample *waker)
+{
+	return waker->frames[waker->user_count + waker->kernel_count];
+}
+
 static int is_whole_stack(const struct record_stack *stack, size_t size)
 {
 	return size >= sizeof(*stack) && stack->mapping_count <= STACK_COPY_MAPPINGS &&
@@ -117,6 +131,12 @@ static int on_record(void *context, void *data, size_t size)
 	case RECORD_SUM:
 		if (is_whole_sample(data, size)) {
 			receiver->on_sum(receiver->context, data);
+			return 0;
+		}
+		break;
+	case RECORD_WAKER:
+		if (is_whole_waker(data, size)) {
+			receiver->on_waker(receiver->context, data, waker_sleep_id(data));
 			return 0;
 		}
 		break;

@@ -13,6 +13,7 @@
 #include "daemon/core/processes/process_table.h"
 #include "daemon/core/sampling/sampler.h"
 #include "daemon/core/targets/governor.h"
+#include "daemon/core/targets/interrupt_code.h"
 #include "daemon/core/targets/watch.h"
 #include "daemon/core/workers/broker_client.h"
 
@@ -48,6 +49,7 @@ struct target_table {
 	uint32_t waiter_count;
 	size_t waiter_capacity;
 	uint32_t ticks;
+	int knows_interrupts; /* the kernel programs have been told, or will be */
 };
 
 struct target_table *target_table_new(struct sampler *sampler, struct broker_client *broker,
@@ -413,6 +415,10 @@ int target_table_attach(struct target_table *table, const struct target_request 
 		table->targets[table->count++] = target;
 	}
 	set_options(target, request);
+	if (request->events >> EVENT_WAKER & 1 && !table->knows_interrupts) {
+		interrupt_code_find(table->broker, table->sampler);
+		table->knows_interrupts = 1;
+	}
 	/* What threads that begin from now on use counts from their beginning. */
 	sampler_settings(table->sampler)->opened_ns = clock_boot_ns();
 	apply(table);
