@@ -14,7 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/heap_record.h"
+#include "bpf/heap_maps.bpf.h"
 #include "bpf/unwind.bpf.h"
 
 #define NEST_BYTES   (1 << 20) /* of stack that an allocator may use */
@@ -22,26 +22,6 @@
 #define TIMED_MASK   15        /* one walk in 16 is measured */
 #define PAGE_BYTES   4096ULL
 #define ALLOC_SPARES 2 /* programs that may be preempted on a CPU at one time */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, HEAP_RECORDS_BYTES);
-} heap_records SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, HEAP_MAX_SLOTS);
-	__type(key, __u32);
-	__type(value, struct heap_slot);
-} heap_slots SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HEAP_MAX_SLOTS);
-	__type(key, __u32);
-	__type(value, struct heap_usage);
-} heap_usage SEC(".maps");
 
 /* The call that a thread is in; function HEAP_FUNCTION_COUNT: none. */
 struct heap_call {
@@ -382,3 +362,5 @@ int on_heap_window(struct pt_regs *context)
 	heap_record_safely(number, function, 0, size, interval ? interval : 1, 1, usage);
 	return 0;
 }
+
+char LICENSE[] SEC("license") = "GPL";

@@ -32,8 +32,6 @@ enum { TREE_DEEPER = 1, TREE_DEAD = 2 };
 /* Set by the broker before loading, when the look-up in the kernel's tree does not work. */
 const volatile __u32 mapping_in_tables __weak = 0;
 
-__u32 next_module __weak = MODULE_FIRST_FILE;
-
 /* Read the node that scratch->entry refers to and move on to its entry for pc. */
 __weak __noinline int mapping_tree_step(__u32 slot, __u64 pc)
 {
@@ -149,10 +147,11 @@ static __always_inline void mapping_path(__u32 slot, struct scratch *scratch)
 __weak __noinline int mapping_new_module(__u32 slot)
 {
 	struct scratch *scratch = scratch_get(slot);
+	struct commons *all = commons_get();
 	struct record_module *record;
 	__u32 module, *known;
 
-	if (!scratch)
+	if (!scratch || !all)
 		return MODULE_NONE;
 	/* First the record: a module that user space never hears of could not be named. */
 	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
@@ -161,9 +160,9 @@ __weak __noinline int mapping_new_module(__u32 slot)
 		count(KERNEL_COUNTER_MODULES_FULL);
 		return MODULE_NONE;
 	}
-	module = __sync_fetch_and_add(&next_module, 1);
+	module = MODULE_FIRST_FILE + __sync_fetch_and_add(&all->module_count, 1);
 	if (module >= MODULE_FIRST_JIT) {
-		next_module = MODULE_FIRST_JIT;
+		all->module_count = MODULE_FIRST_JIT - MODULE_FIRST_FILE;
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		count(KERNEL_COUNTER_MODULES_FULL);
 		return MODULE_NONE;

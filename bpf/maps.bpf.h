@@ -69,6 +69,20 @@ struct {
 	__type(value, __u32);
 } modules SEC(".maps") __weak;
 
+/* What all kernel programs have in common, whichever object they were loaded from. */
+struct commons {
+	__u64 pid_namespace; /* struct pid_namespace that flamed lives in; filled in by on_pid_test */
+	__u32 pid_level;     /* how deep that lies */
+	__u32 module_count; /* numbers given to modules, from MODULE_FIRST_FILE on */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct commons);
+} commons SEC(".maps") __weak;
+
 /* The tables of the walk: see unwind_table.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -166,6 +180,13 @@ static inline const struct sampler_settings *settings_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+static inline struct commons *commons_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&commons, &zero);
 }
 
 #endif

@@ -10,18 +10,14 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
 
 #include "bpf/kernel_types.bpf.h"
+#include "bpf/maps.bpf.h"
 
 #define PID_TYPE_PROCESS 1 /* enum pid_type: PIDTYPE_TGID */
 
 /* Set by the broker before loading, when it does not live in the outermost pid namespace. */
 const volatile __u32 pid_is_translated __weak = 0;
-
-/* Filled in by on_pid_test, which the broker runs on itself when it starts. */
-__u64 pid_namespace __weak = 0; /* struct pid_namespace */
-__u32 pid_level __weak = 0;
 
 /* The number that the namespace at `level` gave, and which one that is; NULL: there is none. */
 static __always_inline struct upid pid_read(const struct pid *pid, __u32 level)
@@ -40,9 +36,13 @@ static __always_inline struct upid pid_read(const struct pid *pid, __u32 level)
 /* The number in our namespace, 0: none. */
 static __always_inline __u32 pid_number(const struct pid *pid)
 {
-	struct upid number = pid_read(pid, pid_level);
+	const struct commons *own = commons_get();
+	struct upid number;
 
-	return pid_namespace && (__u64)number.ns == pid_namespace ? (__u32)number.nr : 0;
+	if (!own || !own->pid_namespace)
+		return 0;
+	number = pid_read(pid, own->pid_level);
+	return (__u64)number.ns == own->pid_namespace ? (__u32)number.nr : 0;
 }
 
 /* Number of the process of task; 0: it is none of ours, or is gone already. */

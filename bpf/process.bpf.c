@@ -187,10 +187,13 @@ SEC("raw_tp")
 int on_pid_test(void *context)
 {
 	const struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
+	struct commons *own = commons_get();
 
-	pid_level = BPF_CORE_READ(pid, level);
-	pid_namespace = (__u64)pid_read(pid, pid_level).ns;
-	return 0;
+	if (!own)
+		return 1;
+	own->pid_level = BPF_CORE_READ(pid, level);
+	own->pid_namespace = (__u64)pid_read(pid, own->pid_level).ns;
+	return !own->pid_namespace;
 }
 
 /* The process is gone for good: nothing more of it will be sampled, its pid may be used again. */

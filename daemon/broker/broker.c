@@ -100,6 +100,15 @@ static int on_set_hooks(struct broker *broker, const struct broker_request *requ
 	return programs_set_hooks(broker->programs, request->value);
 }
 
+static int on_open_look(struct broker *broker, const struct broker_request *request,
+			struct handed *handed)
+{
+	(void)request;
+	if (!broker->programs)
+		return -EOPNOTSUPP;
+	return hand_out(programs_open_look(broker->programs, handed->fds), handed);
+}
+
 static int on_start_reader(struct broker *broker, const struct broker_request *request,
 			   struct handed *handed)
 {
@@ -165,9 +174,13 @@ static int on_start_prober(struct broker *broker, const struct broker_request *r
 		.slot = (uint32_t)request->value,
 	};
 
+	if (!broker->programs)
+		return -EOPNOTSUPP;
 	if (request->value >= HEAP_MAX_SLOTS || !request->start_time_ns)
 		return -EINVAL;
-	programs_get_heap(broker->programs, &setup);
+	int error = programs_get_heap(broker->programs, &setup);
+	if (error)
+		return error;
 	return hand_out(prober_start(&setup, handed->fds), handed);
 }
 
@@ -199,6 +212,7 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 	[BROKER_READY] = on_ready,
 	[BROKER_SET_RATE] = on_set_rate,
 	[BROKER_SET_HOOKS] = on_set_hooks,
+	[BROKER_OPEN_LOOK] = on_open_look,
 	[BROKER_OPEN_MODULE] = on_open_module,
 	[BROKER_OPEN_MAPPED] = on_open_mapped,
 	[BROKER_OPEN_IN_ROOT] = on_open_in_root,

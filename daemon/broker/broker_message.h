@@ -30,7 +30,8 @@ enum broker_request_type {
 	BROKER_START_READER,  /* -> one end of a socket pair to a new elf reader */
 	BROKER_OPEN_RINGS,    /* value: a CPU -> its perf events: perf_layout.h */
 	BROKER_START_FETCHER, /* -> the same to a new fetcher; -EOPNOTSUPP: nothing is fetched */
-	BROKER_SET_HOOKS,     /* value: bit for each enum broker_hook that is to be attached */
+	BROKER_OPEN_LOOK, /* -> link of the iterator: each file of it is a look at all threads */
+	BROKER_SET_HOOKS, /* value: bit for each enum broker_hook that is to be attached */
 	BROKER_REQUEST_COUNT
 };
 
@@ -86,9 +87,8 @@ enum broker_hello_fd {
 	BROKER_FD_UNWIND_SLICES,
 	BROKER_FD_MAPPING_TABLES, /* LRU hash pid -> struct mapping_table */
 	BROKER_FD_SUMS,           /* hash id of a stack -> struct sum */
-	BROKER_FD_LOOK,         /* link of the iterator: each file of it is a look at all threads */
-	BROKER_FD_HEAP_RECORDS, /* for the heap: see bpf/heap_record.h */
-	BROKER_FD_HEAP_SLOTS,   /* memory-mapped */
+	BROKER_FD_HEAP_RECORDS,   /* for the heap: see bpf/heap_record.h */
+	BROKER_FD_HEAP_SLOTS,     /* memory-mapped */
 	BROKER_FD_HEAP_USAGE,
 	BROKER_FD_COUNT
 };

@@ -2,6 +2,7 @@
 #include "daemon/broker/programs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,13 +14,15 @@
 #include "bpf/unwind_table.h"
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
+#include "daemon/broker/heap_programs.h"
 #include "daemon/broker/prober.h"
-#include "daemon/broker/uprobe_link.h"
+#include "daemon/broker/program_base.h"
+#include "daemon/broker/watch_programs.h"
 
 /* Generated, and not by our rules. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"
-#include "bpf/flame.skel.h"
+#include "bpf/base.skel.h"
 #pragma GCC diagnostic pop
 
 /* Processes whose mappings the core keeps at one time: 4 KiB each. */
@@ -31,13 +34,10 @@
 /* Processes between their end and their disappearance, in an inner namespace. */
 #define MAX_ENDED_PIDS 8192
 
-#define HOOK_PROGRAMS 4 /* most of one hook */
-
 struct programs {
-	struct bpf_link *hooks[BROKER_HOOK_COUNT][HOOK_PROGRAMS]; /* NULL: not attached */
-	struct bpf_link *look;
-	struct flame_bpf *skeleton;
-	int is_multi; /* uprobe_link_is_multi() */
+	struct base_bpf *skeleton;
+	struct watch_programs *watch; /* NULL: not needed so far */
+	struct heap_programs *heap;   /* the same */
 	uint32_t shard_count;
 };
 
@@ -73,7 +73,7 @@ static int is_in_pid_namespace(void)
 }
 
 /* What depends on the kernel, before the programs are verified. */
-static int configure(struct flame_bpf *skeleton, int cpu_count, int mapping_in_tables)
+static int configure(struct base_bpf *skeleton, int cpu_count, int mapping_in_tables)
 {
 	int error = bpf_map__set_max_entries(skeleton->maps.records, records_bytes(cpu_count));
 
@@ -93,82 +93,6 @@ static int configure(struct flame_bpf *skeleton, int cpu_count, int mapping_in_t
 	return bpf_map__set_max_entries(skeleton->maps.mapping_tables, MAX_MAPPING_TABLES);
 }
 
-/* The programs of a hook, up to NULL; the last to be attached is the one that starts anything. */
-static void get_hook(const struct programs *programs, int hook,
-		     struct bpf_program *members[HOOK_PROGRAMS])
-{
-	const struct flame_bpf *skeleton = programs->skeleton;
-	struct bpf_program *const all[BROKER_HOOK_COUNT][HOOK_PROGRAMS] = {
-		[BROKER_HOOK_SWITCH] = {skeleton->progs.on_waking, skeleton->progs.on_thread_exit,
-					skeleton->progs.on_switch},
-		[BROKER_HOOK_FAULT] = {skeleton->progs.on_fault_exit, skeleton->progs.on_resident,
-				       skeleton->progs.on_user_fault,
-				       skeleton->progs.on_kernel_fault},
-	};
-
-	memcpy(members, all[hook], sizeof(all[hook]));
-}
-
-static void hook_detach(struct programs *programs, int hook)
-{
-	for (size_t i = HOOK_PROGRAMS; i-- > 0;) {
-		bpf_link__destroy(programs->hooks[hook][i]);
-		programs->hooks[hook][i] = NULL;
-	}
-}
-
-static int hook_attach(struct programs *programs, int hook)
-{
-	struct bpf_program *members[HOOK_PROGRAMS];
-
-	get_hook(programs, hook, members);
-	for (size_t i = 0; i < HOOK_PROGRAMS; i++) {
-		if (!members[i] || programs->hooks[hook][i])
-			continue;
-		programs->hooks[hook][i] = bpf_program__attach(members[i]);
-		if (!programs->hooks[hook][i]) {
-			int error = -errno;
-
-			hook_detach(programs, hook);
-			return error;
-		}
-	}
-	return 0;
-}
-
-int programs_set_hooks(struct programs *programs, uint64_t hooks)
-{
-	int result = 0;
-
-	if (hooks >> BROKER_HOOK_COUNT)
-		return -EINVAL;
-	for (int hook = 0; hook < BROKER_HOOK_COUNT; hook++) {
-		int error = 0;
-
-		if (hooks >> hook & 1)
-			error = hook_attach(programs, hook);
-		else
-			hook_detach(programs, hook);
-		if (error)
-			result = error;
-	}
-	return result;
-}
-
-/* Hooks, and the look, which is no hook at all, are not for flame_bpf__attach(). */
-static void keep_apart(struct programs *programs)
-{
-	struct bpf_program *members[HOOK_PROGRAMS];
-
-	for (int hook = 0; hook < BROKER_HOOK_COUNT; hook++) {
-		get_hook(programs, hook, members);
-		for (size_t i = 0; i < HOOK_PROGRAMS; i++)
-			if (members[i])
-				bpf_program__set_autoattach(members[i], false);
-	}
-	bpf_program__set_autoattach(programs->skeleton->progs.on_look, false);
-}
-
 /* Have the programs number processes as we see them. */
 static int find_pid_namespace(const struct programs *programs)
 {
@@ -180,45 +104,24 @@ static int find_pid_namespace(const struct programs *programs)
 		       : 0;
 }
 
-/* Probes are attached many at once where the kernel can; programs are loaded for one or the other. */
-static int prepare_heap(struct programs *programs)
-{
-	struct bpf_program *const heap[] = {
-		programs->skeleton->progs.on_heap_enter, programs->skeleton->progs.on_heap_return,
-		programs->skeleton->progs.on_heap_free, programs->skeleton->progs.on_heap_window};
-	int error = 0;
-
-	programs->is_multi = uprobe_link_is_multi();
-	for (size_t i = 0; programs->is_multi && !error && i < ARRAY_SIZE(heap); i++)
-		error = bpf_program__set_expected_attach_type(
-			heap[i], (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
-	return error;
-}
-
 int programs_open(int cpu_count, int mapping_in_tables, struct programs **result)
 {
 	_cleanup_(programs_closep) struct programs *programs = memory_new(sizeof(*programs));
 	int error;
 
 	libbpf_set_print(log_libbpf);
-	programs->skeleton = flame_bpf__open();
+	programs->skeleton = base_bpf__open();
 	if (!programs->skeleton)
 		return -errno;
 	error = configure(programs->skeleton, cpu_count, mapping_in_tables);
-	keep_apart(programs);
 	if (!error)
-		error = prepare_heap(programs);
-	if (!error)
-		error = flame_bpf__load(programs->skeleton);
+		error = base_bpf__load(programs->skeleton);
 	if (!error)
 		error = find_pid_namespace(programs);
 	if (!error)
-		error = flame_bpf__attach(programs->skeleton);
+		error = base_bpf__attach(programs->skeleton);
 	if (error)
 		return error;
-	programs->look = bpf_program__attach_iter(programs->skeleton->progs.on_look, NULL);
-	if (!programs->look)
-		return -errno;
 	*result = steal_ptr(&programs);
 	return 0;
 }
@@ -227,16 +130,15 @@ void programs_close(struct programs *programs)
 {
 	if (!programs)
 		return;
-	for (int hook = 0; hook < BROKER_HOOK_COUNT; hook++)
-		hook_detach(programs, hook);
-	bpf_link__destroy(programs->look);
-	flame_bpf__destroy(programs->skeleton);
+	heap_programs_close(programs->heap);
+	watch_programs_close(programs->watch);
+	base_bpf__destroy(programs->skeleton);
 	free(programs);
 }
 
 void programs_get_fds(const struct programs *programs, int *fds)
 {
-	const struct flame_bpf *skeleton = programs->skeleton;
+	const struct base_bpf *skeleton = programs->skeleton;
 	const struct bpf_map *const maps[BROKER_FD_COUNT] = {
 		[BROKER_FD_RECORDS] = skeleton->maps.records,
 		[BROKER_FD_SETTINGS] = skeleton->maps.settings,
@@ -257,7 +159,6 @@ void programs_get_fds(const struct programs *programs, int *fds)
 
 	for (int i = 0; i < BROKER_FD_COUNT; i++)
 		fds[i] = maps[i] ? bpf_map__fd(maps[i]) : -1;
-	fds[BROKER_FD_LOOK] = bpf_link__fd(programs->look);
 }
 
 int programs_get_cpu_fd(const struct programs *programs)
@@ -265,16 +166,52 @@ int programs_get_cpu_fd(const struct programs *programs)
 	return bpf_program__fd(programs->skeleton->progs.on_cpu_event);
 }
 
-void programs_get_heap(const struct programs *programs, struct prober_setup *setup)
+/* What later objects have to know of this one. */
+static struct program_base get_base(const struct programs *programs)
 {
-	const struct flame_bpf *skeleton = programs->skeleton;
+	return (struct program_base){
+		.object = programs->skeleton->obj,
+		.mapping_in_tables = programs->skeleton->rodata->mapping_in_tables,
+		.pid_is_translated = programs->skeleton->rodata->pid_is_translated,
+	};
+}
 
-	setup->is_multi = programs->is_multi;
-	setup->slots_map = bpf_map__fd(skeleton->maps.heap_slots);
-	setup->programs[HEAP_PROGRAM_ENTER] = bpf_program__fd(skeleton->progs.on_heap_enter);
-	setup->programs[HEAP_PROGRAM_RETURN] = bpf_program__fd(skeleton->progs.on_heap_return);
-	setup->programs[HEAP_PROGRAM_FREE] = bpf_program__fd(skeleton->progs.on_heap_free);
-	setup->programs[HEAP_PROGRAM_WINDOW] = bpf_program__fd(skeleton->progs.on_heap_window);
+static int need_watch(struct programs *programs)
+{
+	struct program_base base = get_base(programs);
+
+	return programs->watch ? 0 : watch_programs_open(&base, &programs->watch);
+}
+
+int programs_open_look(struct programs *programs, int *fd)
+{
+	int error = need_watch(programs);
+
+	if (error)
+		return error;
+	*fd = fcntl(watch_programs_look(programs->watch), F_DUPFD_CLOEXEC, 3);
+	return *fd < 0 ? -errno : 0;
+}
+
+int programs_set_hooks(struct programs *programs, uint64_t hooks)
+{
+	int error = hooks ? need_watch(programs) : 0;
+
+	if (error || !programs->watch)
+		return error;
+	return watch_programs_set_hooks(programs->watch, hooks);
+}
+
+int programs_get_heap(struct programs *programs, struct prober_setup *setup)
+{
+	struct program_base base = get_base(programs);
+	int error = programs->heap ? 0 : heap_programs_open(&base, &programs->heap);
+
+	if (error)
+		return error;
+	heap_programs_get(programs->heap, setup);
+	setup->slots_map = bpf_map__fd(programs->skeleton->maps.heap_slots);
+	return 0;
 }
 
 int programs_add_shards(struct programs *programs, uint32_t count, int *fds)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel programs and their maps, from the embedded object: loaded and attached once by the
- * broker, gone when it frees them or ends. Only this module knows the skeleton.
+ * The kernel programs and their maps, from the embedded objects: loaded by the broker, gone when it
+ * frees them or ends. What every event needs is loaded and attached at once, with all maps that the
+ * core gets; what only sleeps and faults (watch_programs.h) or the heap (heap_programs.h) need when
+ * it is first asked for: checking all of them takes the kernel a second.
  */
 #ifndef FLAME_DAEMON_BROKER_PROGRAMS_H
 #define FLAME_DAEMON_BROKER_PROGRAMS_H
@@ -19,8 +21,7 @@ struct mapping;
 struct programs;
 
 /*
- * Load everything for a host of cpu_count possible CPUs, attach all but hooks. Non-zero mapping_in_tables:
- * the programs find mappings in tables that the core fills, instead of in the kernel's own tree.
+ * Load for a host of cpu_count possible CPUs, and attach. Non-zero mapping_in_tables: the programs find mappings in tables that the core fills, instead of in the kernel's own tree.
  * Errors: as bpf(2).
  */
 must_check int programs_open(int cpu_count, int mapping_in_tables, struct programs **programs);
@@ -51,13 +52,16 @@ must_check int programs_announce(const struct programs *programs, uint32_t pid);
 must_check int programs_find_mapping(const struct programs *programs, uint64_t address,
 				     struct mapping *mapping);
 
+/* A link of the iterator that looks at all threads. Owned: fd. Errors: as bpf(2). */
+must_check int programs_open_look(struct programs *programs, int *fd);
+
 /* Attach the hooks whose bit (1 << enum broker_hook) is set, detach the others. Errors: as bpf(2). */
 must_check int programs_set_hooks(struct programs *programs, uint64_t hooks);
 
 struct prober_setup;
 
-/* Fill in everything that a prober needs to know of the programs. Borrowed. */
-void programs_get_heap(const struct programs *programs, struct prober_setup *setup);
+/* Fill in everything that a prober needs to know of the programs. Borrowed. Errors: as bpf(2). */
+must_check int programs_get_heap(struct programs *programs, struct prober_setup *setup);
 
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);

@@ -21,6 +21,7 @@
 struct sampler {
 	struct sampler_receiver receiver;
 	int fds[BROKER_FD_COUNT];
+	int look_fd; /* -1: not known so far */
 	uint32_t cpu_count;
 	struct perf_sampler *perf; /* in the place of all that follows up to the timer; or NULL */
 	struct ring_buffer *ring;
@@ -167,6 +168,7 @@ int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
 
 	libbpf_set_print(log_libbpf);
 	memcpy(sampler->fds, fds, sizeof(sampler->fds));
+	sampler->look_fd = -1;
 	sampler->receiver = *receiver;
 	sampler->cpu_count = cpu_count;
 	void *settings = mmap(NULL, sizeof(*sampler->settings), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -200,6 +202,7 @@ struct sampler *sampler_open_perf(const struct perf_sampler_setup *setup,
 
 	for (size_t i = 0; i < ARRAY_SIZE(sampler->fds); i++)
 		sampler->fds[i] = -1;
+	sampler->look_fd = -1;
 	sampler->receiver = *receiver;
 	own.receiver = receiver;
 	own.on_readable = on_perf_readable;
@@ -224,6 +227,8 @@ void sampler_close(struct sampler *sampler)
 	for (size_t i = 0; i < ARRAY_SIZE(sampler->fds); i++)
 		if (sampler->fds[i] >= 0)
 			close(sampler->fds[i]);
+	if (sampler->look_fd >= 0)
+		close(sampler->look_fd);
 	free(sampler);
 }
 
@@ -259,10 +264,17 @@ void sampler_set_active(struct sampler *sampler, int is_active)
 		event_del(sampler->timer);
 }
 
+void sampler_set_look(struct sampler *sampler, int fd)
+{
+	if (sampler->look_fd >= 0)
+		close(sampler->look_fd);
+	sampler->look_fd = fd;
+}
+
 int sampler_look(struct sampler *sampler)
 {
 	_Alignas(8) char looks[LOOKS_AT_ONCE * LOOK_BYTES];
-	_cleanup_close_ int fd = bpf_iter_create(sampler->fds[BROKER_FD_LOOK]);
+	_cleanup_close_ int fd = bpf_iter_create(sampler->look_fd);
 	size_t held = 0;
 
 	if (fd < 0)

@@ -46,9 +46,12 @@ void sampler_drain(struct sampler *sampler);
 /* CPU time that handling records has taken so far. */
 uint64_t sampler_drain_cpu_ns(const struct sampler *sampler);
 
+/* Set the link of the iterator that looks at threads: BROKER_OPEN_LOOK. Takes fd. */
+void sampler_set_look(struct sampler *sampler, int fd);
+
 /*
  * Look at all threads now: on_look is called for each that is watched. Reads nothing of the ring
- * buffer. Errors: as bpf(2) and read(2).
+ * buffer. Errors: -EBADF before sampler_set_look(), as bpf(2) and read(2).
  */
 must_check int sampler_look(struct sampler *sampler);
 

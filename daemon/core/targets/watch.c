@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/core/targets/watch.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct watch {
 	uint32_t events;    /* wanted */
 	double budget_percent;
 	struct pacing pacing;
+	int has_asked_look;
 	int is_attached;
 	uint64_t attached_at_ns;
 	struct reading last;
@@ -270,6 +272,28 @@ static void on_hooked(void *context, int error, const int *fds, size_t fd_count)
 	free(wanting);
 }
 
+static void on_look_opened(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct watch *watch = context;
+
+	/* Why not is told by the request that comes behind this one: hooks need the same programs. */
+	if (!error && fd_count == 1)
+		sampler_set_look(watch->sampler, fds[0]);
+	else if (error != -ECANCELED)
+		watch->has_asked_look = 0;
+}
+
+/* The programs are loaded when somebody wants them. */
+static void need_look(struct watch *watch)
+{
+	struct broker_request request = {.type = BROKER_OPEN_LOOK};
+
+	if (watch->has_asked_look)
+		return;
+	watch->has_asked_look = 1;
+	broker_client_send(watch->broker, &request, on_look_opened, watch);
+}
+
 void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *context)
 {
 	struct wanting *wanting = memory_new(sizeof(*wanting));
@@ -284,6 +308,8 @@ void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *c
 	read_usage(watch);
 	watch->usage = (struct pacing_usage){0};
 	*wanting = (struct wanting){watch, done, context};
+	if (watch->events)
+		need_look(watch);
 	set_hooks(watch, watch->events != 0, on_hooked, wanting);
 }
 
