@@ -63,8 +63,13 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
 	entry = process_find(parent);
-	if (!entry || !(entry->flags & PROFILED_FOLLOW))
+	if (!entry)
 		return 0;
+	if (!(entry->flags & PROFILED_FOLLOW)) {
+		if (entry->events & 1U << EVENT_HEAP)
+			process_send(RECORD_CHILD, child, parent, entry->target);
+		return 0;
+	}
 	inherited = *entry;
 	inherited.start_time_ns = child->start_boottime;
 	inherited.flags &= ~(__u32)PROFILED_EXITED;

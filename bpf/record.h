@@ -30,6 +30,7 @@ enum record_type {
 	RECORD_SUM,    /* a stack that sums will refer to by its id: see sums.h */
 	RECORD_LOOK,   /* the last look at a thread, which is about to end: see sums.h */
 	RECORD_WAKER,  /* who ended a sleep, under an id for the two together: see sums.h */
+	RECORD_CHILD,  /* as RECORD_FORK, where children are not followed but inherit probes */
 };
 
 enum record_event {

@@ -33,6 +33,9 @@
 /* How long the core may take to end after SIGTERM. */
 #define CORE_GRACE_MS 500
 
+/* And the probers, after it. */
+#define PROBER_GRACE_MS 400
+
 /* Descriptors that go out with a reply and are closed here afterwards. */
 struct handed {
 	int fds[BROKER_MAX_FDS];
@@ -46,6 +49,7 @@ struct broker {
 	struct perf_rings *rings; /* instead of programs and events; NULL: not needed */
 	struct broker_hello hello;
 	int mapping_in_tables;
+	pid_t probers[HEAP_MAX_SLOTS]; /* the last one of each slot; 0: none yet */
 };
 
 /* Note the one descriptor that was written unless there was an error. */
@@ -164,7 +168,6 @@ static int on_open_mapped(struct broker *broker, const struct broker_request *re
 	return hand_out(opener_run(handles_open_mapped, request, handed->fds), handed);
 }
 
-/* Probers that end are not waited for. */
 static int on_start_prober(struct broker *broker, const struct broker_request *request,
 			   struct handed *handed)
 {
@@ -173,6 +176,7 @@ static int on_start_prober(struct broker *broker, const struct broker_request *r
 		.request = request,
 		.slot = (uint32_t)request->value,
 	};
+	pid_t child;
 
 	if (!broker->programs)
 		return -EOPNOTSUPP;
@@ -181,7 +185,10 @@ static int on_start_prober(struct broker *broker, const struct broker_request *r
 	int error = programs_get_heap(broker->programs, &setup);
 	if (error)
 		return error;
-	return hand_out(prober_start(&setup, handed->fds), handed);
+	child = prober_start(&setup, handed->fds);
+	if (child > 0)
+		broker->probers[setup.slot] = child;
+	return hand_out(child < 0 ? child : 0, handed);
 }
 
 static int on_open_in_root(struct broker *broker, const struct broker_request *request,
@@ -312,6 +319,18 @@ static void stop_core(pid_t core)
 			return;
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* Probers end with the core, when they have removed their probes and compared the code. */
+static void wait_for_probers(const struct broker *broker)
+{
+	uint64_t end_ns = clock_boot_ns() + PROBER_GRACE_MS * NS_PER_MS;
+	struct timespec pause = {.tv_nsec = (long)(5 * NS_PER_MS)};
+
+	for (int i = 0; i < HEAP_MAX_SLOTS; i++)
+		while (broker->probers[i] && waitpid(broker->probers[i], NULL, WNOHANG) == 0 &&
+		       clock_boot_ns() < end_ns)
+			nanosleep(&pause, NULL);
 }
 
 static int serve(struct broker *broker)
@@ -452,5 +471,6 @@ int broker_run(const struct broker_setup *setup)
 	}
 	sd_notify(0, "STOPPING=1");
 	stop_core(setup->core_pid);
+	wait_for_probers(&broker);
 	return 0;
 }

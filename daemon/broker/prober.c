@@ -6,15 +6,16 @@
 #include "daemon/broker/prober.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "daemon/broker/uprobe_link.h"
 
 #define CODE_BYTES    16 /* that are compared at each site */
+#define PROBE_BYTES   5  /* of them that a probe, or a debugger, may change */
 #define MAX_WINDOW_NS (10 * NS_PER_SECOND)
 
 /* What the code at a site was before the first probe. */
@@ -47,7 +49,9 @@ struct probed_file {
 struct prober {
 	const struct prober_setup *setup;
 	struct heap_slot *slot;
+	int socket;
 	int pidfd;
+	int memory; /* of the program that the process ran when the prober started */
 	struct probed_file files[PROBER_MAX_FILES];
 	uint32_t file_count;
 };
@@ -143,12 +147,10 @@ static void detach_all(struct prober *prober)
 
 /* ---- The code of the sites ---- */
 
+/* Nothing can be read of a program that is no more, whoever has its pid and addresses now. */
 static int read_code(const struct prober *prober, uint64_t address, uint8_t *bytes)
 {
-	struct iovec here = {bytes, CODE_BYTES};
-	struct iovec there = {(void *)(uintptr_t)address, CODE_BYTES};
-
-	return process_vm_readv(prober->setup->pid, &here, 1, &there, 1, 0) == CODE_BYTES;
+	return address && pread(prober->memory, bytes, CODE_BYTES, (off_t)address) == CODE_BYTES;
 }
 
 static void remember_code(const struct prober *prober, struct probed_file *file)
@@ -158,16 +160,36 @@ static void remember_code(const struct prober *prober, struct probed_file *file)
 			read_code(prober, file->sites[i].address, file->codes[i].bytes);
 }
 
-static void compare_code(const struct prober *prober, const struct probed_file *file,
-			 struct prober_reply *reply)
+/*
+ * Whether code is neither what it was before nor what the file says, for another tracer may have
+ * come or gone meanwhile. What differs altogether is another library at the same address.
+ */
+static int is_altered(const struct probed_file *file, uint32_t i, const uint8_t *now)
+{
+	uint8_t original[CODE_BYTES];
+
+	if (!memcmp(now, file->codes[i].bytes, CODE_BYTES) ||
+	    memcmp(now + PROBE_BYTES, file->codes[i].bytes + PROBE_BYTES, CODE_BYTES - PROBE_BYTES))
+		return 0;
+	return pread(file->fd, original, CODE_BYTES, (off_t)file->sites[i].offset) != CODE_BYTES ||
+	       memcmp(now, original, CODE_BYTES);
+}
+
+/* Compare the code of all sites, which are not probed now, with what it was. */
+static void compare_code(const struct prober *prober, struct prober_reply *reply)
 {
 	uint8_t bytes[CODE_BYTES];
 
-	for (uint32_t i = 0; i < file->site_count; i++) {
-		if (!file->codes[i].is_known || !read_code(prober, file->sites[i].address, bytes))
-			continue;
-		reply->compared++;
-		reply->altered += memcmp(bytes, file->codes[i].bytes, CODE_BYTES) != 0;
+	for (uint32_t i = 0; i < prober->file_count; i++) {
+		const struct probed_file *file = &prober->files[i];
+
+		for (uint32_t j = 0; j < file->site_count; j++) {
+			if (!file->codes[j].is_known ||
+			    !read_code(prober, file->sites[j].address, bytes))
+				continue;
+			reply->compared++;
+			reply->altered += is_altered(file, j, bytes) != 0;
+		}
 	}
 }
 
@@ -223,6 +245,7 @@ static int on_window(struct prober *prober, const struct prober_request *request
 	uint64_t length_ns = request->value < MAX_WINDOW_NS ? request->value : MAX_WINDOW_NS;
 	struct timespec length = {.tv_sec = (time_t)(length_ns / NS_PER_SECOND),
 				  .tv_nsec = (long)(length_ns % NS_PER_SECOND)};
+	struct pollfd next = {.fd = prober->socket, .events = POLLIN};
 	pid_t pid = prober->setup->pid;
 	uint64_t opened_ns, opened_cpu_ns;
 	int error;
@@ -236,11 +259,13 @@ static int on_window(struct prober *prober, const struct prober_request *request
 	opened_cpu_ns = cpu_time_ns(pid);
 	opened_ns = clock_boot_ns();
 	prober->slot->mode = HEAP_WINDOW;
-	nanosleep(&length, NULL);
+	/* Whatever comes next ends the window. */
+	ppoll(&next, 1, &length, NULL);
 	prober->slot->mode = HEAP_OFF;
 	reply->window_ns = clock_boot_ns() - opened_ns;
 	reply->window_cpu_ns = cpu_time_ns(pid) - opened_cpu_ns;
 	detach(prober, HEAP_PROGRAM_WINDOW);
+	compare_code(prober, reply);
 	return 0;
 }
 
@@ -250,8 +275,7 @@ static int on_stop(struct prober *prober, const struct prober_request *request, 
 	(void)request;
 	(void)fd;
 	detach_all(prober);
-	for (uint32_t i = 0; i < prober->file_count; i++)
-		compare_code(prober, &prober->files[i], reply);
+	compare_code(prober, reply);
 	return 0;
 }
 
@@ -294,13 +318,14 @@ static int (*const handlers[PROBER_REQUEST_COUNT])(struct prober *prober,
 };
 
 /* Answer one request; an error ends the prober. */
-static int answer(struct prober *prober, int socket)
+static int answer(struct prober *prober)
 {
 	_cleanup_close_ int fd = -1;
 	struct prober_request request;
 	struct prober_reply reply = {0};
 	size_t fd_count = 1;
-	ssize_t length = fd_message_receive(socket, &request, sizeof(request), &fd, &fd_count);
+	ssize_t length =
+		fd_message_receive(prober->socket, &request, sizeof(request), &fd, &fd_count);
 
 	if (length != sizeof(request))
 		return length < 0 ? (int)length : -EPIPE;
@@ -309,18 +334,39 @@ static int answer(struct prober *prober, int socket)
 		reply.error = -ENOSYS;
 	else
 		reply.error = handlers[request.type](prober, &request, &fd, &reply);
-	return fd_message_send(socket, &reply, sizeof(reply), NULL, 0);
+	return fd_message_send(prober->socket, &reply, sizeof(reply), NULL, 0);
+}
+
+/* Remove what is left when nobody asks for it any more, and nobody hears what was found then. */
+static void finish(struct prober *prober)
+{
+	struct prober_reply reply = {0};
+
+	detach_all(prober);
+	compare_code(prober, &reply);
+	if (reply.altered)
+		log_error("Code is not what it was before it was probed: pid=%d sites=%u of=%u",
+			  prober->setup->pid, reply.altered, reply.compared);
+}
+
+static int open_memory(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* In the child: serve until the core closes its end. */
 static __attribute__((noreturn)) void run(const struct prober_setup *setup, int socket)
 {
-	struct prober prober = {.setup = setup};
+	struct prober prober = {.setup = setup, .socket = socket};
 	struct heap_slot *slots = mmap(NULL, HEAP_MAX_SLOTS * sizeof(*slots),
 				       PROT_READ | PROT_WRITE, MAP_SHARED, setup->slots_map, 0);
 
 	signal(SIGINT, SIG_IGN);
 	prober.pidfd = (int)syscall(SYS_pidfd_open, setup->pid, 0);
+	prober.memory = open_memory(setup->pid);
 	/* Who has the pid after it was opened had it when it was checked, too. */
 	if (prober.pidfd < 0 || handles_check_process(setup->request))
 		_exit(1);
@@ -329,13 +375,13 @@ static __attribute__((noreturn)) void run(const struct prober_setup *setup, int 
 		_exit(1);
 	}
 	prober.slot = &slots[setup->slot];
-	while (!answer(&prober, socket))
+	while (!answer(&prober))
 		continue;
-	detach_all(&prober);
+	finish(&prober);
 	_exit(0);
 }
 
-int prober_start(const struct prober_setup *setup, int *fd)
+pid_t prober_start(const struct prober_setup *setup, int *fd)
 {
 	_cleanup_close_ int mine = -1, theirs = -1;
 	int pair[2];
@@ -353,5 +399,5 @@ int prober_start(const struct prober_setup *setup, int *fd)
 		run(setup, theirs);
 	}
 	*fd = steal_fd(&mine);
-	return 0;
+	return child;
 }

@@ -35,8 +35,8 @@ struct prober_setup {
 
 /*
  * Fork a prober; *fd is the core's end of the socket pair to it: Owned. It is left for SIGCHLD.
- * Errors: as fork(2) and socketpair(2).
+ * Returns its pid. Errors: as fork(2) and socketpair(2).
  */
-must_check int prober_start(const struct prober_setup *setup, int *fd);
+must_check pid_t prober_start(const struct prober_setup *setup, int *fd);
 
 #endif

@@ -16,7 +16,7 @@
 enum prober_request_type {
 	PROBER_ADD_FILE, /* with the file and its sites; before anything else */
 	PROBER_FULL,     /* probe entries, returns and frees from now on */
-	PROBER_WINDOW,   /* probe entries for value ns, then stop */
+	PROBER_WINDOW,   /* probe entries for value ns or until the next request, then as STOP */
 	PROBER_STOP,     /* remove every probe and compare the code with what it was */
 	PROBER_SWEEP,    /* remove probes that children inherited */
 	PROBER_REQUEST_COUNT
@@ -48,8 +48,8 @@ struct prober_reply {
 	int32_t error;          /* negative errno, 0: done */
 	uint64_t window_ns;     /* PROBER_WINDOW: how long it was open */
 	uint64_t window_cpu_ns; /* CPU time of the process in it */
-	uint32_t altered;       /* PROBER_STOP: sites whose code is not what it was */
-	uint32_t compared;      /* sites whose code could be read before and after */
+	uint32_t altered;  /* PROBER_STOP, PROBER_WINDOW: sites whose code is not what it was */
+	uint32_t compared; /* sites whose code could be read before and after */
 };
 
 #endif

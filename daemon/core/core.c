@@ -211,6 +211,7 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->heap_sources.history = core->history;
 	core->heap_sources.stacks = core->stacks;
 	core->heap_sources.processes = core->processes;
+	core->heap_sources.counters = &core->pipeline.counters;
 	core->heaps = heap_table_new(&core->heap_sources, core->targets, core->cgroups);
 	core->pipeline.heaps = core->heaps;
 	core->pipeline.sampler = core->sampler;

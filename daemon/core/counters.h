@@ -9,21 +9,23 @@
 #include <stdint.h>
 
 /* Names under "lost" are samples that were taken and not kept. */
-#define CORE_COUNTERS(X)                                                                 \
-	X(KEPT, "samples.kept", "samples in the history, those that aged out included")  \
-	X(SUMMED, "samples.summed", "sleeps and page faults that the kernel added up")   \
-	X(MATCHED, "samples.matched", "pending samples that a name or glob selected")    \
-	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")   \
-	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")       \
-	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")               \
-	X(HEAP_RECORDS, "heap.allocations", "allocations that were recorded or sampled") \
-	X(FORKS, "processes.forked", "children of followed processes")                   \
-	X(EXECS, "processes.executed", "programs started by profiled processes")         \
-	X(EXITS, "processes.exited", "profiled processes that ended")                    \
-	X(FETCHES_ASKED, "debuginfod.asked", "debug files that servers were asked for")  \
-	X(FETCHES_FOUND, "debuginfod.found", "fetched debug files that gave names")      \
-	X(FETCHES_MISSING, "debuginfod.missing", "debug files that no server has")       \
-	X(FETCHES_FAILED, "debuginfod.failed", "fetches without answer, or a wrong one") \
+#define CORE_COUNTERS(X)                                                                         \
+	X(KEPT, "samples.kept", "samples in the history, those that aged out included")          \
+	X(SUMMED, "samples.summed", "sleeps and page faults that the kernel added up")           \
+	X(MATCHED, "samples.matched", "pending samples that a name or glob selected")            \
+	X(NOT_MATCHED, "samples.not_matched", "pending samples that nothing selected")           \
+	X(LOST_LATE, "lost.late", "samples that came after their bucket had gone")               \
+	X(LOST_MALFORMED, "lost.malformed", "records that were not whole")                       \
+	X(HEAP_RECORDS, "heap.allocations", "allocations that were recorded or sampled")         \
+	X(CODE_COMPARED, "probes.compared", "places whose code was compared after a probe left") \
+	X(CODE_ALTERED, "probes.altered", "of these, places that are not as they were before")   \
+	X(FORKS, "processes.forked", "children of followed processes")                           \
+	X(EXECS, "processes.executed", "programs started by profiled processes")                 \
+	X(EXITS, "processes.exited", "profiled processes that ended")                            \
+	X(FETCHES_ASKED, "debuginfod.asked", "debug files that servers were asked for")          \
+	X(FETCHES_FOUND, "debuginfod.found", "fetched debug files that gave names")              \
+	X(FETCHES_MISSING, "debuginfod.missing", "debug files that no server has")               \
+	X(FETCHES_FAILED, "debuginfod.failed", "fetches without answer, or a wrong one")         \
 	X(FINISHED, "walk.finished", "stacks walked to their root when tables had come")
 
 enum core_counter {

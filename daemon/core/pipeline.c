@@ -450,8 +450,10 @@ static void on_process(void *context, const struct record_process *record)
 	};
 	struct pipeline *pipeline = context;
 
-	pipeline->counters.values[counted[record->header.type]]++;
-	target_table_on_process(pipeline->targets, record);
+	if (record->header.type != RECORD_CHILD) {
+		pipeline->counters.values[counted[record->header.type]]++;
+		target_table_on_process(pipeline->targets, record);
+	}
 	heap_table_on_process(pipeline->heaps, record);
 }
 
@@ -483,6 +485,7 @@ static void on_drained(void *context)
 			totals->lost[EVENT_CPU] += lost - pipeline->ring_lost;
 		pipeline->ring_lost = lost;
 	}
+	heap_table_on_drained(pipeline->heaps);
 	late_walks_continue(pipeline->late_walks, now_ns);
 	pipeline->counters.values[COUNTER_FINISHED] = late_walks_finished(pipeline->late_walks);
 	bucket_ring_evict(pipeline->history, now_ns);

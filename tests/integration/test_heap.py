@@ -1,41 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The heap of a process that was never restarted: what it allocates, by whom, exactly; and that it survives that."""
+"""The heap of a process that was never restarted: what it allocates, by whom, exactly, whatever allocator it has."""
 import os
-import signal
-import subprocess
 
-from harness import PATIENCE, Skip, all_kernel_programs, assert_equal, assert_in, is_alive, main, need_tool, test, wait_until
-
-
-class Allocations:
-    """The workload of the same name: waits to be told to start, tells what it did when it is stopped."""
-
-    def __init__(self, scene, rate, name="allocations", **options):
-        self.process = scene.workload(name, rate, "wait", stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
-        self.pid = self.process.pid
-
-    def go(self):
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-
-    def stop(self):
-        """The bytes allocated in each function."""
-        self.go()
-        words = self.process.stdout.readline().split()
-        return {name.decode(): int(size) for name, size in zip(words[::2], words[1::2])}
-
-
-def leaf_weights(profile):
-    """Bytes by the name of the leaf: who called the allocator."""
-    weights = {}
-    for _, node, _, weight, *_ in profile["rows"]:
-        name = profile["frames"][profile["nodes"]["frame"][node]][0]
-        weights[name] = weights.get(name, 0) + weight
-    return weights
-
-
-def heap_profile(scene, pid):
-    return scene.profile(event="heap", targets=[str(pid)], last_ms=120000)
+from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, test, wait_until
+from heap_programs import Allocations, heap_profile, leaf_weights
 
 
 @test
@@ -53,19 +21,6 @@ def allocations_of_a_quiet_program_are_exact(scene):
     assert_equal(weights["leak"], told["leak"], "leak")
     assert_equal(weights["fill_cache"], told["cache"], "cache")
     assert_equal(weights["churn"], told["churn"], "churn")
-
-
-@test
-def the_code_is_what_it_was_after_detaching(scene):
-    daemon = scene.flamed("--verbose")
-    program = Allocations(scene, 1000)
-    scene.attach(program, "-e", "heap")
-    program.go()
-    scene.wait_samples(program.pid, 500)
-    scene.flamectl("stop", program.pid)
-    wait_until(lambda: "the code is what it was" in daemon.log(), "the probes are removed and compared")
-    assert "Code is not what it was" not in daemon.log()
-    assert program.process.poll() is None
 
 
 @test
@@ -128,52 +83,6 @@ def a_stripped_static_program_is_refused_with_the_reason(scene):
     assert_in("no allocator was found", refused.stderr)
     assert_in("event fault", refused.stderr)
     assert_equal(scene.daemons[-1].request("list")["targets"], [])
-
-
-def survives(scene, what, seconds=4, **options):
-    """Attach and detach again and again while the program does what is dangerous; it must end well."""
-    scene.flamed()
-    process = scene.workload("allocation_dangers", what, seconds, **options)
-    while process.poll() is None:
-        done = scene.flamectl("attach", process.pid, "-e", "heap", status=None)
-        if done.returncode:
-            break
-        try:
-            process.wait(0.7)
-        except subprocess.TimeoutExpired:
-            scene.flamectl("detach", process.pid, status=None)
-    assert_equal(process.wait(PATIENCE), 0, f"exit status of {what}")
-    assert "Code is not what it was" not in scene.daemons[-1].log()
-
-
-@test
-def two_hundred_threads_survive(scene):
-    survives(scene, "threads")
-
-
-@test
-def a_program_that_jumps_out_of_functions_survives(scene):
-    survives(scene, "longjmp")
-
-
-@test
-def a_program_that_forks_in_a_loop_survives_and_so_do_its_children(scene):
-    survives(scene, "fork")
-
-
-@test
-def a_program_that_runs_itself_again_and_again_survives(scene):
-    survives(scene, "exec")
-
-
-@test
-def a_program_that_exits_while_threads_allocate_ends_well(scene):
-    survives(scene, "exit", seconds=2)
-
-
-@test
-def a_program_in_strict_seccomp_survives(scene):
-    survives(scene, "seccomp")
 
 
 # ---- other allocators, C++ ---------------------------------------------------------------------------------------------
@@ -273,38 +182,6 @@ def tcmalloc_is_watched(scene):
 def mimalloc_is_watched(scene):
     # As Debian builds it, it is C and aborts instead of throwing.
     replaced_allocator(scene, "libmimalloc.so.2.0", throws=False)
-
-
-# ---- several processes, and the end ------------------------------------------------------------------------------------
-
-
-@test
-def two_targets_of_one_library_are_told_apart(scene):
-    scene.flamed()
-    programs = [Allocations(scene, 500), Allocations(scene, 700)]
-    for program in programs:
-        scene.attach(program, "-e", "heap")
-        program.go()
-    for program in programs:
-        scene.wait_samples(program.pid, 700)
-    for program in programs:
-        told = program.stop()
-        assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
-
-
-@test
-def when_flamed_is_killed_the_probes_go_by_themselves(scene):
-    daemon = scene.flamed()
-    program = Allocations(scene, 1000)
-    scene.attach(program, "-e", "heap")
-    program.go()
-    scene.wait_samples(program.pid, 500)
-    pids = daemon.pids()
-    os.kill(daemon.pid, signal.SIGKILL)
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), "every process of flamed is gone")
-    wait_until(lambda: not daemon.programs & all_kernel_programs(), "the kernel programs are unloaded")
-    assert program.process.poll() is None
-    assert program.stop()["churn"] > 0
 
 
 main()

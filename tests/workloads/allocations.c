@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * allocations RATE [KIND...]: allocate RATE times a second (0: as fast as can be) in a few functions
- * whose shares are known, for ever; with a line on stdin, stop and tell what is held. What is held
- * and by whom:
+ * allocations RATE [wait [fork]]: allocate RATE times a second (0: as fast as can be) in a few
+ * functions whose shares are known, for ever; with a line on stdin, stop and tell what is held.
+ * With "wait" it begins with a line, too; with "fork" it forks then, and the child does the same
+ * from SIGUSR1 on. What is held and by whom:
  *
  *	leak	one of 64 allocations, 1000 bytes, never freed
  *	cache	the first 256 allocations of 4096 bytes, kept for ever
  *	churn	all others: 500 bytes, freed at once
  *
- * Prints "leak BYTES cache BYTES churn BYTES" when it ends.
+ * Prints "leak BYTES cache BYTES churn BYTES pid PID" when it ends.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -66,6 +68,19 @@ static int is_told_to_stop(void)
 	return poll(&input, 1, 0) == 1 && input.revents & POLLIN;
 }
 
+/* The child waits until it is looked at. */
+static void fork_child(void)
+{
+	sigset_t signals;
+	int signal;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	if (fork() == 0)
+		sigwait(&signals, &signal);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t rate = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
@@ -79,6 +94,8 @@ int main(int argc, char **argv)
 			nanosleep(&rest, NULL);
 	if (argc > 2 && getchar() == EOF)
 		return 1;
+	if (argc > 3)
+		fork_child();
 	began = work_seconds(CLOCK_MONOTONIC);
 	while (!is_told_to_stop()) {
 		for (int i = 0; i < BATCH; i++)
@@ -87,8 +104,8 @@ int main(int argc, char **argv)
 		       (double)number / (double)rate > work_seconds(CLOCK_MONOTONIC) - began)
 			nanosleep(&rest, NULL);
 	}
-	printf("leak %llu cache %llu churn %llu\n", (unsigned long long)leaked,
-	       (unsigned long long)cached, (unsigned long long)churned);
+	printf("leak %llu cache %llu churn %llu pid %d\n", (unsigned long long)leaked,
+	       (unsigned long long)cached, (unsigned long long)churned, (int)getpid());
 	fflush(stdout);
 	while (1)
 		pause();

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/core/heap/code_check.h"
 #include "daemon/core/heap/heap_governor.h"
 #include "daemon/core/heap/heap_sources.h"
 #include "daemon/core/history/stack_table.h"
@@ -148,6 +149,7 @@ static void on_window_over(void *context, int error, const struct prober_reply *
 		duty->on_lost(duty->context);
 		return;
 	}
+	code_check_note(duty->setup.sources->counters, duty->setup.pid, reply);
 	heap_maps_read_usage(&duty->setup.sources->maps, duty->setup.slot_number, &usage);
 	usage.hits -= duty->usage.hits;
 	usage.sampled -= duty->usage.sampled;

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/core/heap/allocator_search.h"
+#include "daemon/core/heap/code_check.h"
 #include "daemon/core/heap/duty_cycle.h"
 #include "daemon/core/heap/heap_governor.h"
 #include "daemon/core/processes/process_table.h"
@@ -41,6 +42,8 @@ struct heap_process {
 	enum heap_tier tier;
 	void (*done)(void *context, int error); /* NULL: called already */
 	void *context;
+	void (*left)(void *context); /* NULL: it is wanted */
+	void *left_context;
 	struct allocator_search *search;
 	struct arrival *arrival;
 	struct prober_client *prober;
@@ -109,6 +112,10 @@ static void miss(struct heap_process *process, const char *reason)
 
 static void fail(struct heap_process *process, int error, const char *reason)
 {
+	if (process->left) {
+		process->left(process->left_context);
+		return;
+	}
 	duty_cycle_free(steal_ptr(&process->duty));
 	prober_client_free(steal_ptr(&process->prober));
 	miss(process, reason);
@@ -180,15 +187,12 @@ static void go_full(struct heap_process *process, const char *reason)
 
 static void on_stopped(void *context, int error, const struct prober_reply *reply)
 {
-	struct heap_process *process = context;
+	const struct heap_process *process = context;
 
-	(void)error;
-	if (reply->altered)
-		log_error("Code is not what it was before it was probed: pid=%u sites=%u of=%u",
-			  process->request.identity.pid, reply->altered, reply->compared);
-	else
-		log_debug("The probes are gone and the code is what it was: pid=%u sites=%u",
-			  process->request.identity.pid, reply->compared);
+	if (!error)
+		code_check_note(process->sources->counters, process->request.identity.pid, reply);
+	if (process->left)
+		process->left(process->left_context);
 }
 
 static void go_duty(struct heap_process *process, const char *reason)
@@ -369,10 +373,16 @@ struct heap_process *heap_process_new(const struct heap_sources *sources,
 	process->evidence.since_ns = 0;
 	if (clock_getcpuclockid((pid_t)request->identity.pid, &process->cpu_clock))
 		process->cpu_clock = CLOCK_MONOTONIC;
-	process->search =
-		allocator_search_start(sources->broker, sources->reader, request->identity.pid,
-				       request->identity.start_time_ns, on_searched, process);
 	return process;
+}
+
+void heap_process_begin(struct heap_process *process)
+{
+	const struct heap_sources *sources = process->sources;
+	const struct heap_identity *identity = &process->request.identity;
+
+	process->search = allocator_search_start(sources->broker, sources->reader, identity->pid,
+						 identity->start_time_ns, on_searched, process);
 }
 
 void heap_process_free(struct heap_process *process)
@@ -388,6 +398,23 @@ void heap_process_free(struct heap_process *process)
 	live_heap_free(process->live);
 	event_free(process->sweep_timer);
 	free(process);
+}
+
+int heap_process_leave(struct heap_process *process, void (*left)(void *context), void *context)
+{
+	struct prober_request request = {.type = PROBER_STOP};
+
+	if (!process->prober)
+		return 0;
+	process->done = NULL;
+	duty_cycle_free(steal_ptr(&process->duty));
+	evtimer_del(process->sweep_timer);
+	slot_of(process)->mode = HEAP_OFF;
+	if (prober_client_send(process->prober, &request, -1, on_stopped, process))
+		return 0;
+	process->left = left;
+	process->left_context = context;
+	return 1;
 }
 
 /* ---- Records ---- */

@@ -68,13 +68,22 @@ struct heap_change {
 };
 
 /*
- * Start to watch. done is called once with 0 when the probes are in, or with why they are not:
- * -ENOENT no allocator was found, -ESRCH the process is gone. sources is borrowed.
+ * A process that is to be watched from heap_process_begin() on. done is called once with 0 when the
+ * probes are in, or with why they are not: -ENOENT no allocator was found, -ESRCH the process is
+ * gone. sources is borrowed.
  */
 struct heap_process *heap_process_new(const struct heap_sources *sources,
 				      const struct heap_request *request,
 				      void (*done)(void *context, int error), void *context);
+void heap_process_begin(struct heap_process *process);
 void heap_process_free(struct heap_process *process);
+
+/*
+ * Nobody wants it any more: remove the probes, compare the code, and call left once, for the process
+ * to be freed. Returns 0 when there are no probes: it may be freed at once, left is not called.
+ */
+must_check int heap_process_leave(struct heap_process *process, void (*left)(void *context),
+				  void *context);
 
 /* One record. thread and stack, of an allocation, are borrowed. */
 void heap_process_on_record(struct heap_process *process, const struct record_heap *record,

@@ -7,6 +7,7 @@
 #include "daemon/core/history/bucket_ring.h"
 
 struct broker_client;
+struct counters;
 struct event_base;
 struct worker_client;
 
@@ -18,6 +19,7 @@ struct heap_sources {
 	struct bucket_ring *history;
 	struct stack_table *stacks;
 	struct process_table *processes;
+	struct counters *counters;
 	struct heap_maps maps;
 };
 

@@ -24,7 +24,9 @@
 struct entry {
 	struct heap_process *process;
 	struct heap_table *table;
-	uint32_t slot; /* NO_SLOT: it ended */
+	uint32_t slot;                /* NO_SLOT: it ended */
+	int is_waiting;               /* for an earlier watch of the process to end */
+	int has_executed, has_exited; /* what is to follow when all records were taken */
 	double budget_percent;
 	void (*done)(void *context, int error);
 	void *context;
@@ -43,6 +45,7 @@ struct heap_table {
 	struct entry **entries;
 	uint32_t count;
 	size_t capacity;
+	struct entry *leaving[HEAP_MAX_SLOTS]; /* whose probes are being removed; NULL: none */
 	uint8_t slot_used[HEAP_MAX_SLOTS];
 	struct child children[MAX_CHILDREN];
 	uint32_t child_count;
@@ -81,17 +84,67 @@ void heap_table_free(struct heap_table *table)
 		return;
 	for (uint32_t i = 0; i < table->count; i++)
 		free_entry(table->entries[i]);
+	for (uint32_t i = 0; i < HEAP_MAX_SLOTS; i++)
+		if (table->leaving[i])
+			free_entry(table->leaving[i]);
 	free(table->entries);
 	free(table);
 }
 
 static void on_started(void *context, int error);
 
-/* Who waits for it hears that it is gone. */
-static void remove_entry(struct heap_table *table, uint32_t i)
+static int is_same_process(const struct entry *entry, uint32_t pid, uint64_t start_time_ns)
 {
-	on_started(table->entries[i], -ESRCH);
-	free_entry(table->entries[i]);
+	const struct heap_identity *identity = heap_process_identity(entry->process);
+
+	return identity->pid == pid &&
+	       identity->start_time_ns / START_TIME_TICK_NS == start_time_ns / START_TIME_TICK_NS;
+}
+
+/* Whether the probes of an earlier watch are still being removed from a process. */
+static int is_being_left(const struct heap_table *table, const struct heap_identity *identity)
+{
+	for (uint32_t i = 0; i < HEAP_MAX_SLOTS; i++)
+		if (table->leaving[i] &&
+		    is_same_process(table->leaving[i], identity->pid, identity->start_time_ns))
+			return 1;
+	return 0;
+}
+
+static void begin_entry(struct heap_table *table, struct entry *entry)
+{
+	entry->is_waiting = is_being_left(table, heap_process_identity(entry->process));
+	if (!entry->is_waiting)
+		heap_process_begin(entry->process);
+}
+
+/* Code can be compared only while nobody else probes it: who waits for that may begin. */
+static void on_left(void *context)
+{
+	struct entry *entry = context;
+	struct heap_table *table = entry->table;
+
+	table->leaving[entry->slot] = NULL;
+	free_entry(entry);
+	for (uint32_t i = 0; i < table->count; i++)
+		if (table->entries[i]->is_waiting)
+			begin_entry(table, table->entries[i]);
+}
+
+/*
+ * Who waits for it hears that it is gone. It keeps its slot until its probes are, unless the program
+ * is gone whose code could be compared.
+ */
+static void remove_entry(struct heap_table *table, uint32_t i, int has_code)
+{
+	struct entry *entry = table->entries[i];
+
+	on_started(entry, -ESRCH);
+	if (has_code && entry->slot != NO_SLOT &&
+	    heap_process_leave(entry->process, on_left, entry))
+		table->leaving[entry->slot] = entry;
+	else
+		free_entry(entry);
 	memmove(&table->entries[i], &table->entries[i + 1],
 		(--table->count - i) * sizeof(struct entry *));
 }
@@ -122,12 +175,8 @@ static struct entry *find_entry(const struct heap_table *table, uint32_t pid,
 				uint64_t start_time_ns)
 {
 	for (uint32_t i = table->count; i-- > 0;) {
-		struct entry *entry = table->entries[i];
-		const struct heap_identity *identity = heap_process_identity(entry->process);
-
-		if (identity->pid == pid && identity->start_time_ns / START_TIME_TICK_NS ==
-						    start_time_ns / START_TIME_TICK_NS)
-			return entry;
+		if (is_same_process(table->entries[i], pid, start_time_ns))
+			return table->entries[i];
 	}
 	return NULL;
 }
@@ -139,11 +188,11 @@ static int is_watched(const struct entry *entry)
 	return tier != HEAP_TIER_ENDED && tier != HEAP_TIER_FAILED;
 }
 
-static void forget_entry(struct heap_table *table, const struct entry *entry)
+static void forget_entry(struct heap_table *table, const struct entry *entry, int has_code)
 {
 	for (uint32_t i = 0; i < table->count; i++)
 		if (table->entries[i] == entry) {
-			remove_entry(table, i);
+			remove_entry(table, i, has_code);
 			return;
 		}
 }
@@ -200,6 +249,7 @@ static struct entry *new_entry(struct heap_table *table, const struct heap_reque
 	table->entries = memory_grow(table->entries, &table->capacity, table->count + 1,
 				     sizeof(struct entry *));
 	table->entries[table->count++] = entry;
+	begin_entry(table, entry);
 	return entry;
 }
 
@@ -219,7 +269,7 @@ int heap_table_add(struct heap_table *table, const struct heap_subject *subject,
 		return 0;
 	}
 	if (entry)
-		forget_entry(table, entry);
+		forget_entry(table, entry, 1);
 	request.slot = take_slot(table);
 	if (request.slot == NO_SLOT)
 		return -E2BIG;
@@ -235,7 +285,7 @@ void heap_table_sync(struct heap_table *table)
 			table->targets, heap_process_identity(entry->process)->target);
 
 		if (!target || !(target->events & 1U << EVENT_HEAP)) {
-			remove_entry(table, i);
+			remove_entry(table, i, 1);
 			continue;
 		}
 		if (heap_process_tier(entry->process) == HEAP_TIER_FAILED)
@@ -262,7 +312,7 @@ static void on_forked(struct heap_table *table, const struct record_process *rec
 	if (!parent || !is_watched(parent))
 		return;
 	heap_process_forked(parent->process);
-	if (table->child_count == MAX_CHILDREN)
+	if (record->header.type == RECORD_CHILD || table->child_count == MAX_CHILDREN)
 		return; /* a storm: none of these will live long */
 	table->children[table->child_count++] = (struct child){
 		.subject = {.target = heap_process_identity(parent->process)->target,
@@ -300,16 +350,13 @@ static void watch_again(struct heap_table *table, const struct heap_subject *sub
 }
 
 /* Another program, with another heap, perhaps of another allocator. */
-static void on_executed(struct heap_table *table, const struct record_process *record)
+static void watch_program(struct heap_table *table, struct entry *entry)
 {
-	struct entry *entry = find_entry(table, record->pid, record->start_time_ns);
-
-	if (!entry || !is_watched(entry))
-		return;
+	const struct heap_identity *identity = heap_process_identity(entry->process);
 	const struct heap_subject subject = {
-		.target = heap_process_identity(entry->process)->target,
-		.pid = record->pid,
-		.start_time_ns = record->start_time_ns,
+		.target = identity->target,
+		.pid = identity->pid,
+		.start_time_ns = identity->start_time_ns,
 		.budget_percent = entry->budget_percent,
 	};
 	/* Who waits for the probes to be in waits on. */
@@ -317,8 +364,25 @@ static void on_executed(struct heap_table *table, const struct record_process *r
 	void *context = entry->context;
 
 	entry->done = NULL;
-	forget_entry(table, entry);
+	forget_entry(table, entry, 0);
 	watch_again(table, &subject, done, context);
+}
+
+static void end_entry(struct heap_table *table, struct entry *entry)
+{
+	entry->has_exited = entry->has_executed = 0;
+	heap_process_end(entry->process);
+	release_slot(entry);
+	if (table->count > HEAP_TABLE_MAX_ENDED + HEAP_MAX_SLOTS)
+		remove_entry(table, 0, 1);
+}
+
+static void on_executed(struct heap_table *table, const struct record_process *record)
+{
+	struct entry *entry = find_entry(table, record->pid, record->start_time_ns);
+
+	if (entry && is_watched(entry))
+		entry->has_executed = 1;
 }
 
 static void on_exited(struct heap_table *table, const struct record_process *record)
@@ -326,18 +390,27 @@ static void on_exited(struct heap_table *table, const struct record_process *rec
 	struct entry *entry = find_entry(table, record->pid, record->start_time_ns);
 
 	drop_child(table, record->pid);
-	if (!entry)
-		return;
-	heap_process_end(entry->process);
-	release_slot(entry);
-	if (table->count > HEAP_TABLE_MAX_ENDED + HEAP_MAX_SLOTS)
-		remove_entry(table, 0);
+	if (entry)
+		entry->has_exited = 1;
+}
+
+void heap_table_on_drained(struct heap_table *table)
+{
+	for (uint32_t i = table->count; i-- > 0;) {
+		if (i >= table->count)
+			continue; /* more than one went */
+		if (table->entries[i]->has_exited)
+			end_entry(table, table->entries[i]);
+		else if (table->entries[i]->has_executed)
+			watch_program(table, table->entries[i]);
+	}
 }
 
 void heap_table_on_process(struct heap_table *table, const struct record_process *record)
 {
 	switch (record->header.type) {
 	case RECORD_FORK:
+	case RECORD_CHILD:
 		on_forked(table, record);
 		break;
 	case RECORD_EXEC:

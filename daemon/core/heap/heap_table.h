@@ -42,8 +42,9 @@ void heap_table_sync(struct heap_table *table);
 /* The process of a record, NULL: it is watched no more. Borrowed. */
 struct heap_process *heap_table_by_slot(struct heap_table *table, uint32_t slot);
 
-/* A process forked, runs another program or is gone. */
+/* A process forked, runs another program or is gone; followed when its last records were taken. */
 void heap_table_on_process(struct heap_table *table, const struct record_process *record);
+void heap_table_on_drained(struct heap_table *table);
 
 /* Once a second. */
 void heap_table_tick(struct heap_table *table, uint64_t now_ns);

@@ -122,6 +122,7 @@ static int on_record(void *context, void *data, size_t size)
 		}
 		break;
 	case RECORD_FORK:
+	case RECORD_CHILD:
 	case RECORD_EXEC:
 	case RECORD_EXIT:
 		if (size >= sizeof(struct record_process)) {

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs whose heap is watched, what is known of them, and their code as it is in memory."""
+import os
+import subprocess
+
+
+class Allocations:
+    """The workload of the same name: waits to be told to start, tells what it did when it is stopped."""
+
+    def __init__(self, scene, rate, name="allocations", more=(), **options):
+        self.process = scene.workload(name, rate, "wait", *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+        self.pid = self.process.pid
+
+    def go(self):
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
+    def stop(self):
+        """The bytes allocated in each function."""
+        self.go()
+        return self.told()
+
+    def told(self):
+        words = self.process.stdout.readline().split()
+        return {name.decode(): int(size) for name, size in zip(words[::2], words[1::2])}
+
+
+def leaf_weights(profile):
+    """Bytes by the name of the leaf: who called the allocator."""
+    weights = {}
+    for _, node, _, weight, *_ in profile["rows"]:
+        name = profile["frames"][profile["nodes"]["frame"][node]][0]
+        weights[name] = weights.get(name, 0) + weight
+    return weights
+
+
+def heap_profile(scene, pid):
+    return scene.profile(event="heap", targets=[str(pid)], last_ms=120000)
+
+
+def altered_code(pid):
+    """Places in the code of a process that are not as its files say: where probes are."""
+    altered = []
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            words = line.split(maxsplit=5)
+            if "x" not in words[1] or len(words) < 6 or not words[5].startswith("/"):
+                continue
+            start, end = (int(word, 16) for word in words[0].split("-"))
+            found = os.pread(memory.fileno(), end - start, start)
+            with open(words[5].strip(), "rb") as file:
+                file.seek(int(words[2], 16))
+                wanted = file.read(len(found))
+            if found[:len(wanted)] != wanted:
+                altered += [(words[5].strip(), i) for i, (one, other) in enumerate(zip(found, wanted)) if one != other]
+    return altered

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What probes in an allocator could break: whatever the program does, it survives, its results are right and its code is as it was."""
+import os
+import signal
+import statistics
+import subprocess
+import time
+
+from harness import (PATIENCE, all_kernel_programs, assert_equal, children_of, is_alive, main, test, wait_until,
+                     workload)
+from heap_programs import Allocations, altered_code, heap_profile, leaf_weights
+
+
+def say(process, line=b"\n"):
+    process.stdin.write(line)
+    process.stdin.flush()
+
+
+def talking(scene, name, *arguments):
+    return scene.workload(name, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def no_code_was_altered(scene):
+    counters = scene.daemons[-1].request("status")["counters"]
+    assert_equal(counters["probes.altered"], 0, "places that are not as they were")
+    return counters["probes.compared"]
+
+
+def wait_compared(scene, more_than=0):
+    """Wait until the code was compared after a detach."""
+    return wait_until(lambda: max(no_code_was_altered(scene) - more_than, 0), "the code was compared")
+
+
+# ---- Before, while and after -------------------------------------------------------------------------------------------
+
+
+@test
+def detaching_and_stopping_leave_the_code_as_it_was(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000)
+    compared = 0
+    for begin, end in ("attach", "stop"), ("start", "detach"):
+        scene.flamectl(begin, program.pid, *(["-e", "heap"] if begin == "attach" else []))
+        wait_until(lambda: len(altered_code(program.pid)) >= 8, "the probes are to be seen")
+        scene.flamectl(end, program.pid)
+        compared += wait_compared(scene, compared)
+        assert_equal(altered_code(program.pid), [], f"code after {end}")
+
+
+@test
+def when_flamed_ends_the_code_is_as_it_was(scene):
+    daemon = scene.flamed()
+    program = Allocations(scene, 1000)
+    scene.attach(program, "-e", "heap")
+    assert altered_code(program.pid), "the probes are to be seen"
+    daemon.stop()
+    assert_equal(altered_code(program.pid), [], "code afterwards")
+    assert "Code is not what it was" not in daemon.log()
+
+
+@test
+def when_flamed_is_killed_the_program_is_as_fast_as_before_within_a_second(scene):
+    daemon = scene.flamed()
+    process = scene.workload("pair_speed", stdout=subprocess.PIPE)
+
+    def pair_ns():
+        return statistics.median(float(process.stdout.readline()) for _ in range(9))
+    before = pair_ns()
+    # No budget: every pair is traced.
+    scene.flamectl("attach", process.pid, "-e", "heap", "--budget", "0")
+    assert altered_code(process.pid), "the probes are to be seen"
+    assert pair_ns() > 20 * before, "traced pairs are slow"
+    pids = daemon.pids()
+    os.kill(daemon.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    os.set_blocking(process.stdout.fileno(), False)
+    process.stdout.read()
+    os.set_blocking(process.stdout.fileno(), True)
+    wait_until(lambda: float(process.stdout.readline()) < 3 * before, "native speed")
+    took = time.monotonic() - killed
+    assert took < 1, f"native speed came after {took:.2f} s"
+    assert_equal(altered_code(process.pid), [], "code afterwards")
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "every process of flamed is gone")
+    wait_until(lambda: not daemon.programs & all_kernel_programs(), "the kernel programs are unloaded")
+
+
+@test
+def of_two_targets_of_one_library_the_other_stays_whole_when_one_is_detached(scene):
+    scene.flamed()
+    programs = [Allocations(scene, 500), Allocations(scene, 700)]
+    for program in programs:
+        scene.attach(program, "-e", "heap")
+        program.go()
+    for program in programs:
+        scene.wait_samples(program.pid, 700)
+    left, stays = programs
+    scene.flamectl("detach", left.pid)
+    wait_compared(scene)
+    assert_equal(altered_code(left.pid), [], "code of the one that was detached")
+    assert altered_code(stays.pid), "the other is still probed"
+    scene.wait_samples(stays.pid, scene.target(stays.pid)["samples"] + 1000)
+    told = stays.stop()
+    assert_equal(leaf_weights(heap_profile(scene, stays.pid))["churn"], told["churn"])
+    assert left.stop()["churn"] > 0
+
+
+# ---- Forks -------------------------------------------------------------------------------------------------------------
+
+
+@test
+def a_child_is_taken_over_with_its_own_exact_heap(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000, more=["fork"])
+    scene.attach(program, "-e", "heap")
+    program.go()
+    child = wait_until(lambda: next(iter(children_of(program.pid)[1:]), None), "the child")
+
+    def tier(pid):
+        processes = scene.flamectl_json("leaks")["processes"]
+        return next((one["tier"] for one in processes if one["pid"] == pid), None)
+    wait_until(lambda: tier(child) == "full", "the child is watched")
+    os.kill(child, signal.SIGUSR1)
+    wait_until(lambda: leaf_weights(heap_profile(scene, child)).get("leak", 0) >= 10000, "the child leaks")
+    program.go()
+    told = {each["pid"]: each for each in (program.told(), program.told())}
+    # Who asks for the parent gets its children, too.
+    for pid, pids in (child, [child]), (program.pid, [program.pid, child]):
+        weights = leaf_weights(heap_profile(scene, pid))
+        for name, leaf in ("leak", "leak"), ("cache", "fill_cache"), ("churn", "churn"):
+            assert_equal(weights[leaf], sum(told[each][name] for each in pids), f"{name} of {pid}")
+        held = {stack["frames"][-1][0]: stack["bytes"] for stack in
+                scene.flamectl_json("leaks", pid, "--older", "0s")["stacks"]}
+        assert_equal(held.get("leak"), told[pid]["leak"], f"held by the leak of {pid}")
+
+
+@test
+def a_child_that_is_not_followed_is_rid_of_its_probes(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000, more=["fork"])
+    scene.attach(program, "-e", "heap", "--no-children")
+    program.go()
+    child = wait_until(lambda: next(iter(children_of(program.pid)[1:]), None), "the child")
+    wait_until(lambda: not altered_code(child), "the child's code is as in the files")
+    assert altered_code(program.pid), "the parent is still probed"
+    os.kill(child, signal.SIGUSR1)
+    program.go()
+    told = [program.told(), program.told()]
+    mine = next(one for one in told if one["pid"] == program.pid)
+    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], mine["churn"])
+    assert_equal(scene.flamectl_json("leaks")["processes"][1:], [], "the child is not watched")
+
+
+# ---- Dangers -----------------------------------------------------------------------------------------------------------
+
+
+def survives(scene, what, seconds=3, **options):
+    """Attach and detach again and again while the program does what is dangerous; it must end well."""
+    scene.flamed()
+    process = scene.workload("allocation_dangers", what, seconds, **options)
+    attached = 0
+    while process.poll() is None:
+        done = scene.flamectl("attach", process.pid, "-e", "heap", status=None)
+        attached += done.returncode == 0
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            scene.flamectl("detach", process.pid, status=None)
+    assert_equal(process.wait(PATIENCE), 0, f"exit status of {what}")
+    assert attached, "it was attached at all"
+    no_code_was_altered(scene)
+
+
+@test
+def two_hundred_threads_survive(scene):
+    survives(scene, "threads")
+
+
+@test
+def a_program_that_jumps_out_of_functions_survives(scene):
+    survives(scene, "longjmp")
+
+
+@test
+def a_program_that_forks_in_a_loop_survives_and_so_do_its_children(scene):
+    survives(scene, "fork")
+
+
+@test
+def a_program_that_runs_itself_again_and_again_survives(scene):
+    survives(scene, "exec")
+
+
+@test
+def a_program_that_exits_while_threads_allocate_ends_well(scene):
+    survives(scene, "exit", seconds=2)
+
+
+@test
+def a_program_in_strict_seccomp_survives(scene):
+    survives(scene, "seccomp")
+
+
+@test
+def a_program_may_exit_inside_malloc(scene):
+    scene.flamed()
+    process = talking(scene, "own_allocator", "exit")
+    assert_equal(process.stdout.readline(), b"ready\n")
+    scene.attach(process, "-e", "heap")
+    say(process)
+    assert_equal(process.wait(PATIENCE), 0, "exit status")
+    weights = leaf_weights(heap_profile(scene, process.pid))
+    assert_equal(weights["allocate"], 2 * 1000 * 50.5, "what it allocated, at its exit too")
+
+
+@test
+def a_program_may_be_detached_while_it_is_inside_malloc(scene):
+    scene.flamed()
+    process = talking(scene, "own_allocator", "slow")
+    assert_equal(process.stdout.readline(), b"ready\n")
+    scene.attach(process, "-e", "heap")
+    say(process)
+    assert_equal(process.stdout.readline(), b"inside\n")
+    scene.flamectl("detach", process.pid)
+    wait_compared(scene)
+    assert_equal(altered_code(process.pid), [], "code while it is inside")
+    say(process)
+    assert_equal(process.stdout.readline(), b"done\n")
+    say(process)
+    assert_equal(process.wait(PATIENCE), 0, "exit status")
+
+
+@test
+def an_allocator_may_be_unloaded_and_loaded_again(scene):
+    scene.flamed()
+    process = talking(scene, "unloading", workload("plugin_heap.so"))
+    assert_equal(process.stdout.readline(), b"loaded\n")
+    scene.attach(process, "-e", "heap")
+    assert any("plugin_heap" in path for path, _ in altered_code(process.pid)), "its allocator is probed, too"
+    say(process)
+    # Its own malloc gives 16 times 700 bytes a round, the C library's realloc as many times a bit over 900.
+    weights = wait_until(lambda: (found := leaf_weights(heap_profile(scene, process.pid))).get("plugin_run", 0) > 1e6 and found,
+                         "allocations of the library that comes and goes")
+    assert weights["plugin_run"] >= 16 * 700
+    scene.flamectl("detach", process.pid)
+    say(process)
+    assert_equal(process.wait(PATIENCE), 0, "exit status")
+    no_code_was_altered(scene)
+
+
+@test
+def a_program_under_a_debugger_survives_and_stays_exact(scene):
+    scene.flamed()
+    program = Allocations(scene, 500)
+    tracer = scene.workload("tracer", program.pid, 3)
+    scene.attach(program, "-e", "heap")
+    scene.flamectl("detach", program.pid)
+    wait_compared(scene)
+    scene.attach(program, "-e", "heap")
+    program.go()
+    assert_equal(tracer.wait(PATIENCE), 0, "exit status of the tracer")
+    scene.wait_samples(program.pid, 1000)
+    told = program.stop()
+    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+    scene.flamectl("detach", program.pid)
+    wait_compared(scene, 8)
+    no_code_was_altered(scene)
+
+
+
+main()
