@@ -28,6 +28,7 @@ static __always_inline void fault_walk(struct task_struct *task, struct sleeper 
 	struct record_sample *sample = &scratch->sample;
 
 	count(KERNEL_COUNTER_FAULTS_WALKED);
+	thread->walks++;
 	sample->event = EVENT_FAULT;
 	sample->flags = 0;
 	sample->target = thread->target;

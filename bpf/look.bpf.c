@@ -164,13 +164,27 @@ static __always_inline void look_at_sleep(struct task_struct *task, struct sleep
 	sleeper->keep = KEEP_ALL;
 }
 
+/* What of its sleep lasts. */
+static __always_inline void look_at_thread(struct task_struct *task, struct sleeper *sleeper,
+					   __u64 now_ns, const struct sampler_settings *knobs)
+{
+	if (!task->on_cpu) {
+		look_at_sleep(task, sleeper, now_ns, knobs);
+		if (sleeper->pace.began_ns)
+			pace_update(&sleeper->pace, now_ns, task_switches(task), knobs);
+	} else if (knobs->is_unhooked) {
+		/* What it slept when nobody was attached is not known. */
+		sleeper->since_ns = 0;
+	}
+}
+
 SEC("iter.s/task")
 int on_look(struct bpf_iter__task *context)
 {
 	const struct sampler_settings *knobs = settings_get();
 	struct task_struct *task = context->task;
 	struct sleeper *sleeper;
-	struct record_look look;
+	struct scratch *scratch;
 	__u64 now_ns;
 
 	if (!knobs || !task || (task->flags & PF_KTHREAD) || task->exit_state)
@@ -180,19 +194,14 @@ int on_look(struct bpf_iter__task *context)
 		return 0;
 	if (sleeper->fault_id)
 		fault_settle(sleeper, fault_pages_of(task), knobs);
-	if (!(sleeper->events >> EVENT_OFFCPU & 1))
-		return 0;
 	now_ns = bpf_ktime_get_boot_ns();
-	/* What it slept when nobody was attached is not known. */
-	if (task->on_cpu && knobs->is_unhooked)
-		sleeper->since_ns = 0;
-	if (!task->on_cpu) {
-		look_at_sleep(task, sleeper, now_ns, knobs);
-		if (sleeper->pace.began_ns)
-			pace_update(&sleeper->pace, now_ns, task_switches(task), knobs);
-	}
-	look_fill(&look, task, sleeper, now_ns, knobs);
-	bpf_seq_write(context->meta->seq, &look, sizeof(look));
+	if (sleeper->events >> EVENT_OFFCPU & 1)
+		look_at_thread(task, sleeper, now_ns, knobs);
+	scratch = scratch_get(SCRATCH_LOOK);
+	if (!scratch)
+		return 0;
+	look_fill(scratch, task, sleeper, now_ns, knobs);
+	bpf_seq_write(context->meta->seq, &scratch->sample, LOOK_BYTES);
 	return 0;
 }
 

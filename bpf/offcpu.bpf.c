@@ -46,6 +46,7 @@ static __always_inline void sleep_begin(void *context, struct task_struct *task,
 	struct record_sample *sample = &scratch->sample;
 
 	count(KERNEL_COUNTER_SLEEPS);
+	sleeper->walks++;
 	sample->event = EVENT_OFFCPU;
 	sample->flags = 0;
 	sample->target = sleeper->target;
@@ -123,7 +124,6 @@ int BPF_PROG(on_thread_exit, struct task_struct *task)
 	const struct sampler_settings *knobs = settings_get();
 	struct scratch *scratch = scratch_get(SCRATCH_EXIT);
 	struct sleeper *sleeper;
-	struct record_look look;
 
 	task = bpf_get_current_task_btf();
 	if (!knobs || !scratch || (task->flags & PF_KTHREAD))
@@ -132,8 +132,8 @@ int BPF_PROG(on_thread_exit, struct task_struct *task)
 	if (!sleeper || !(sleeper->events >> EVENT_OFFCPU & 1) ||
 	    sleeper->generation != knobs->generation)
 		return 0;
-	look_fill(&look, task, sleeper, bpf_ktime_get_boot_ns(), knobs);
-	bpf_ringbuf_output(&records, &look, sizeof(look), BPF_RB_NO_WAKEUP);
+	look_fill(scratch, task, sleeper, bpf_ktime_get_boot_ns(), knobs);
+	bpf_ringbuf_output(&records, &scratch->sample, LOOK_BYTES, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

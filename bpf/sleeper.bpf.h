@@ -34,6 +34,8 @@ struct sleeper {
 	__u64 looked_ns; /* totals at the last look; 0: never */
 	__u64 cpu_ns;
 	__u64 waited_ns;
+	__u64 hits;
+	__u64 walks; /* since then */
 };
 
 struct {

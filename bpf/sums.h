@@ -51,12 +51,15 @@ struct sum {
 
 /*
  * A RECORD_LOOK is a thread at a moment, with what it used since the look before: a sample without
- * stack, whose user_count words are these instead. Units: ns.
+ * stack, whose user_count words are these instead. Its event is EVENT_FAULT when sleeps of the thread
+ * are not watched. Units: ns, but for counts.
  */
 enum look_word {
 	LOOK_ELAPSED, /* since the look before, or since the thread began; 0: nothing is known */
 	LOOK_CPU,     /* thereof on a CPU */
 	LOOK_WAITED,  /* thereof waiting for a CPU */
+	LOOK_HITS,    /* switches and page faults since then, those that are watched */
+	LOOK_WALKS,   /* of its stack, by the hooks, since then */
 	LOOK_WORDS
 };
 
@@ -64,6 +67,6 @@ enum look_word {
 
 _Static_assert(sizeof(struct sum_part) == 32, "layout shared with the kernel");
 _Static_assert(sizeof(struct sum) == 80, "layout shared with the kernel");
-_Static_assert(LOOK_BYTES == 136, "layout shared with the kernel");
+_Static_assert(LOOK_BYTES == 152, "layout shared with the kernel");
 
 #endif

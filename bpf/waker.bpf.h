@@ -117,6 +117,7 @@ static __always_inline void waker_take(void *context, const struct task_struct *
 	struct record_sample *sample = &scratch->sample;
 
 	count(KERNEL_COUNTER_WAKERS);
+	sleeper->walks++;
 	sample->event = EVENT_WAKER;
 	sample->flags = 0;
 	sample->target = sleeper->target;

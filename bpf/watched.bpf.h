@@ -111,39 +111,57 @@ static __always_inline __u64 stack_take(__u32 slot, struct scratch *scratch,
 	return sum_announce(slot, scratch, task);
 }
 
-struct record_look {
-	struct record_sample sample;
-	__u64 words[LOOK_WORDS]; /* in place of its frames */
-};
+/* How often the hooks have met the task, by the kernel's own count. */
+static __always_inline __u64 hits_of(const struct task_struct *task, __u32 events)
+{
+	__u64 hits = 0;
 
-/* Describe the thread and what it used; remember its totals for the next look. */
-static __always_inline void look_fill(struct record_look *look, struct task_struct *task,
+	if (events >> EVENT_OFFCPU & 1)
+		hits += task_switches(task);
+	if (events >> EVENT_FAULT & 1)
+		hits += task->min_flt + task->maj_flt;
+	return hits;
+}
+
+/*
+ * Describe in scratch the thread and what it used, LOOK_BYTES from its sample on; remember its
+ * totals for the next look.
+ */
+static __always_inline void look_fill(struct scratch *scratch, struct task_struct *task,
 				      struct sleeper *sleeper, __u64 now_ns,
 				      const struct sampler_settings *knobs)
 {
 	__u64 cpu_ns = task->se.sum_exec_runtime, waited_ns = task->sched_info.run_delay;
-	struct record_sample *sample = &look->sample;
+	__u64 hits = hits_of(task, sleeper->events);
+	struct record_sample *sample = &scratch->sample;
+	__u64 *words = scratch->frames;
 
-	__builtin_memset(look, 0, sizeof(*look));
+	__builtin_memset(sample, 0, sizeof(*sample));
+	__builtin_memset(words, 0, LOOK_WORDS * sizeof(*words));
 	sample->header.type = RECORD_LOOK;
-	sample->header.size = sizeof(*look);
+	sample->header.size = LOOK_BYTES;
 	sample->time_ns = now_ns;
-	sample->event = EVENT_OFFCPU;
+	sample->event = sleeper->events >> EVENT_OFFCPU & 1 ? EVENT_OFFCPU : EVENT_FAULT;
 	sample->user_count = LOOK_WORDS;
 	sample->target = sleeper->target;
 	sample_identify(sample, task, cgroup_id_of(task));
 	if (sleeper->looked_ns) {
-		look->words[LOOK_ELAPSED] = now_ns - sleeper->looked_ns;
-		look->words[LOOK_CPU] = cpu_ns - sleeper->cpu_ns;
-		look->words[LOOK_WAITED] = waited_ns - sleeper->waited_ns;
+		words[LOOK_ELAPSED] = now_ns - sleeper->looked_ns;
+		words[LOOK_CPU] = cpu_ns - sleeper->cpu_ns;
+		words[LOOK_WAITED] = waited_ns - sleeper->waited_ns;
+		words[LOOK_HITS] = hits - sleeper->hits;
 	} else if (task->start_boottime > knobs->opened_ns) {
-		look->words[LOOK_ELAPSED] = now_ns - task->start_boottime;
-		look->words[LOOK_CPU] = cpu_ns;
-		look->words[LOOK_WAITED] = waited_ns;
+		words[LOOK_ELAPSED] = now_ns - task->start_boottime;
+		words[LOOK_CPU] = cpu_ns;
+		words[LOOK_WAITED] = waited_ns;
+		words[LOOK_HITS] = hits;
 	}
+	words[LOOK_WALKS] = sleeper->walks;
 	sleeper->looked_ns = now_ns;
 	sleeper->cpu_ns = cpu_ns;
 	sleeper->waited_ns = waited_ns;
+	sleeper->hits = hits;
+	sleeper->walks = 0;
 }
 
 #endif

@@ -60,6 +60,7 @@ struct core {
 	struct sum_table *sums;
 	struct heap_sources heap_sources;
 	struct heap_table *heaps;
+	struct cost heap_cost; /* at the last tick */
 	struct pipeline pipeline;
 	struct self_usage usage;
 	struct requests *requests;
@@ -86,6 +87,36 @@ static void on_broker_lost(void *context)
 	event_base_loopbreak(core->base);
 }
 
+static void add_cost(struct core *core, enum cost_kind kind, uint64_t elapsed_ns,
+		     const struct cost *cost)
+{
+	/* The middle of the time that it is about. */
+	struct bucket_totals *totals =
+		bucket_ring_totals(core->history, clock_boot_ns() - elapsed_ns / 2);
+
+	if (totals)
+		cost_add(&totals->costs[kind], cost);
+}
+
+/* What heaps have cost since the last time; they count from the time that they are watched. */
+static void add_heap_cost(struct core *core)
+{
+	struct cost now = {0}, since = {0};
+
+	for (uint32_t i = 0; i < target_table_count(core->targets); i++) {
+		const struct target *target = target_table_at(core->targets, i);
+
+		cost_add(&now, &(struct cost){.spent_ns = target->heap_cost_ns,
+					      .base_ns = target->heap_base_ns});
+	}
+	if (now.base_ns > core->heap_cost.base_ns && now.spent_ns >= core->heap_cost.spent_ns) {
+		since.base_ns = now.base_ns - core->heap_cost.base_ns;
+		since.spent_ns = now.spent_ns - core->heap_cost.spent_ns;
+		add_cost(core, COST_HEAP, NS_PER_SECOND, &since);
+	}
+	core->heap_cost = now;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
 	struct core *core = context;
@@ -98,7 +129,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 		unwind_tables_tick(core->unwind_tables, now_ns);
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
 	heap_table_tick(core->heaps, now_ns);
-	target_table_govern(core->targets, pipeline_ns_per_sample(&core->pipeline));
+	add_heap_cost(core);
+	target_table_govern(core->targets, pipeline_ns_per_record(&core->pipeline));
 	if (core->tick_count++ % SELF_USAGE_PERIOD_SEC == 0)
 		self_usage_look(&core->usage);
 }
@@ -126,6 +158,15 @@ static uint64_t on_look(void *context)
 	struct core *core = context;
 
 	return pipeline_look(&core->pipeline);
+}
+
+static void on_watch_cost(void *context, const struct pacing_usage *usage)
+{
+	struct core *core = context;
+	struct cost cost = pacing_cost(usage);
+
+	add_cost(core, COST_WATCH, usage->elapsed_ns, &cost);
+	charges_settle(&core->pipeline.charges, core->targets, usage);
 }
 
 static void on_process_gone(void *context, const struct process *process)
@@ -202,7 +243,7 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps,
 					  core->waker_names, core->broker, core->reader);
 	core->watch = watch_new(core->base, core->broker, core->sampler, options->bucket_ns,
-				on_look, core);
+				on_look, on_watch_cost, core);
 	core->targets = target_table_new(core->sampler, core->broker, core->cgroups, core->watch);
 	core->sums = sum_table_new(core->history, core->processes, core->stacks);
 	core->heap_sources.base = core->base;

@@ -116,6 +116,7 @@ static void credit_targets(struct pipeline *pipeline, uint32_t thread,
 			target_table_by_number(pipeline->targets, process->targets[i]);
 
 		target->samples++;
+		target->cpu_samples++;
 		target->weight_ns += weight;
 		target->cost_ns += sample->cost_ns;
 	}
@@ -144,8 +145,10 @@ static void on_whole_sample(void *context, const struct record_sample *sample)
 	}
 	pipeline->counters.values[COUNTER_KEPT]++;
 	struct bucket_totals *totals = bucket_ring_totals(pipeline->history, sample->time_ns);
-	totals->cost_ns += sample->cost_ns;
-	totals->weight_ns += weight;
+	cost_add(&totals->costs[COST_CPU],
+		 &(struct cost){.spent_ns = sample->cost_ns +
+					    (uint64_t)pipeline_ns_per_record(pipeline),
+				.base_ns = weight});
 	totals->rate_hz = target_table_rate_hz(pipeline->targets);
 }
 
@@ -297,6 +300,18 @@ static void on_look(void *context, const struct record_sample *look)
 	uint64_t cpu_ns = at_most(look->frames[LOOK_CPU], elapsed_ns);
 	uint64_t waited_ns = at_most(look->frames[LOOK_WAITED], elapsed_ns - cpu_ns);
 	pipeline->looked_cpu_ns += cpu_ns;
+	charges_add(
+		&pipeline->charges, pipeline->targets,
+		process_table_process(pipeline->processes,
+				      process_table_thread(pipeline->processes, thread)->process),
+		&(struct watched){.looks = 1,
+				  .cpu_ns = cpu_ns,
+				  .hits = look->frames[LOOK_HITS],
+				  .walks = look->frames[LOOK_WALKS]});
+	if (look->event != EVENT_OFFCPU) {
+		process_table_release(pipeline->processes, thread);
+		return;
+	}
 	add_total(pipeline, look, thread, EVENT_TOTAL_CPU, cpu_ns);
 	add_total(pipeline, look, thread, EVENT_TOTAL_RUNQUEUE, waited_ns);
 	add_total(pipeline, look, thread, EVENT_TOTAL_OFFCPU, elapsed_ns - cpu_ns - waited_ns);
@@ -541,11 +556,14 @@ void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *led
 	}
 }
 
-double pipeline_ns_per_sample(const struct pipeline *pipeline)
+double pipeline_ns_per_record(const struct pipeline *pipeline)
 {
-	uint64_t samples = pipeline->counters.values[COUNTER_KEPT];
+	uint64_t records = sampler_records(pipeline->sampler);
 
-	return samples ? (double)sampler_drain_cpu_ns(pipeline->sampler) / (double)samples : 0;
+	if (!records)
+		records = pipeline->counters.values[COUNTER_KEPT];
+
+	return records ? (double)sampler_drain_cpu_ns(pipeline->sampler) / (double)records : 0;
 }
 
 uint64_t pipeline_lost(const struct pipeline *pipeline)

@@ -11,6 +11,7 @@
 #include "daemon/core/counters.h"
 #include "daemon/core/history/bucket_ring.h"
 #include "daemon/core/sampling/sampler.h"
+#include "daemon/core/targets/charges.h"
 
 struct cgroup_table;
 struct heap_table;
@@ -38,6 +39,7 @@ struct pipeline {
 	struct waker_names *waker_names;
 	struct heap_table *heaps;
 	struct counters counters;
+	struct charges charges;
 	uint64_t looked_cpu_ns; /* CPU time that the looks told of */
 	uint64_t looked_ns;     /* when the threads were looked at last. Boot time */
 	uint64_t ring_lost;     /* losses of the ring buffer that are in the buckets already */
@@ -71,8 +73,8 @@ uint64_t pipeline_look(struct pipeline *pipeline);
 /* Empty the ring buffer and count: taken = kept + all the others, to the sample. */
 void pipeline_read_ledger(struct pipeline *pipeline, struct pipeline_ledger *ledger);
 
-/* What handling a sample costs the core: CPU time, ns. */
-double pipeline_ns_per_sample(const struct pipeline *pipeline);
+/* What handling a record (a sample, a stack) costs the core: CPU time, ns. */
+double pipeline_ns_per_record(const struct pipeline *pipeline);
 
 /* Samples lost so far, whatever the reason. */
 uint64_t pipeline_lost(const struct pipeline *pipeline);

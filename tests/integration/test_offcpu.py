@@ -198,6 +198,25 @@ def children_and_threads_that_end_are_counted_to_their_end(scene: Scene):
 
 
 @test
+def the_cost_of_every_event_is_told_by_target_and_by_window(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "timer", "pipe", "writer", "fault", "spin")
+    quiet = start_waits(scene, "lock")
+    scene.flamectl("attach", program.pid, "-e", "cpu,offcpu,fault,heap")
+    scene.flamectl("attach", quiet.pid, "-e", "offcpu")
+    began = time.time()
+    wait_until(lambda: time.time() > began + 5, "some buckets are full")
+    busy, idle = (scene.target(one.pid)["overhead_percent"] for one in (program, quiet))
+    # What it is depends on the machine; samples of one event must not be charged as if they were another's.
+    assert 0 < busy < 20, (busy, idle)
+    assert idle < busy / 2, (busy, idle)
+    for event in ("cpu", "offcpu", "wall", "fault"):
+        profile = scene.profile(targets=[str(program.pid)], event=event, last_ms=5000)
+        assert 0 < profile["cost_percent"] < 20, (event, profile["cost_percent"])
+    assert daemon.request("status")["sampling"]["watch"]["cost_percent"] > 0
+
+
+@test
 def nothing_is_hooked_while_nobody_wants_it(scene: Scene):
     daemon = scene.flamed()
     program = start_waits(scene, "timer")

@@ -7,7 +7,7 @@
 /* Let target use two seconds of CPU at its rate, each sample costing cost_ns. */
 static void run(struct target *target, uint64_t cost_ns)
 {
-	target->samples += 2 * target->rate_hz;
+	target->cpu_samples += 2 * target->rate_hz;
 	target->weight_ns += UINT64_C(2000000000);
 	target->cost_ns += 2 * target->rate_hz * cost_ns;
 }
@@ -73,7 +73,7 @@ static void test_no_conclusion_is_drawn_from_an_idle_target(void **state)
 	struct target target = new_target(999, 1);
 
 	(void)state;
-	target.samples = 10;
+	target.cpu_samples = 10;
 	target.weight_ns = 10 * 1001001;
 	target.cost_ns = 10 * 1001001;
 	assert_int_equal(governor_choose_rate(&target, 0), 999);

@@ -14,6 +14,7 @@ static struct pacing_usage second(uint64_t hits, uint64_t walk_ns)
 		.attached_ns = NS_PER_SECOND,
 		.cpu_ns = NS_PER_SECOND,
 		.elapsed_ns = NS_PER_SECOND,
+		.hit_ns = PACING_HIT_NS,
 		.budget_percent = 1,
 	};
 }
@@ -95,7 +96,41 @@ static void nothing_that_passed_changes_nothing(void **state)
 	pacing_init(&pacing);
 	pacing_adjust(&pacing, &usage);
 	assert_true(pacing.duty == 1);
-	assert_true(pacing_cost(&usage) <= 0);
+	assert_int_equal(pacing_cost(&usage).spent_ns, 0);
+}
+
+static void cost_is_hits_walks_and_looks(void **state)
+{
+	struct pacing_usage usage = second(10000, 2000000);
+	struct cost cost;
+
+	(void)state;
+	usage.look_ns = 500000;
+	usage.hit_ns = 250;
+	cost = pacing_cost(&usage);
+	assert_int_equal(cost.spent_ns, 2500000 + 2000000 + 500000);
+	assert_int_equal(cost.base_ns, NS_PER_SECOND);
+	assert_int_equal(cost.allowed_ns, NS_PER_SECOND / 100);
+	/* Who hardly runs is not said to be slowed down by much. */
+	usage.cpu_ns = 1000;
+	cost = pacing_cost(&usage);
+	assert_int_equal(cost.base_ns, (uint64_t)(PACING_LEAST_CPU * (double)NS_PER_SECOND));
+}
+
+static void a_dear_hook_is_attached_for_less_of_the_time(void **state)
+{
+	struct pacing cheap, dear;
+	struct pacing_usage usage = second(150000, 0);
+
+	(void)state;
+	pacing_init(&cheap);
+	usage.budget_percent = 4;
+	usage.hit_ns = 150;
+	pacing_adjust(&cheap, &usage);
+	pacing_init(&dear);
+	usage.hit_ns = 300;
+	pacing_adjust(&dear, &usage);
+	assert_true(dear.duty < 0.6 * cheap.duty);
 }
 
 int main(void)
@@ -105,6 +140,8 @@ int main(void)
 		cmocka_unit_test(many_switches_have_the_hooks_attached_for_a_while_only),
 		cmocka_unit_test(many_walks_become_fewer_for_each_thread),
 		cmocka_unit_test(without_a_budget_there_is_no_limit),
+		cmocka_unit_test(cost_is_hits_walks_and_looks),
+		cmocka_unit_test(a_dear_hook_is_attached_for_less_of_the_time),
 		cmocka_unit_test(nothing_that_passed_changes_nothing),
 	};
 

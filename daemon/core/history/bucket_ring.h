@@ -39,13 +39,41 @@ struct bucket_measure {
 	double largest;
 };
 
+/* What is paid for, each a share of something else. */
+enum cost_kind {
+	COST_CPU,   /* samples: of the CPU time that they stand for */
+	COST_WATCH, /* sleeps and page faults: of the CPU time of those who are watched, or of */
+		    /* PACING_LEAST_CPU where they use less */
+	COST_HEAP,  /* heaps: of the CPU time of their processes, or of one CPU */
+	COST_KINDS
+};
+
+struct cost {
+	uint64_t spent_ns;
+	uint64_t base_ns;    /* what it is a share of */
+	uint64_t allowed_ns; /* by the budget; 0: without limit, or not known */
+};
+
+/* Add what was spent to sum. */
+static inline void cost_add(struct cost *sum, const struct cost *more)
+{
+	sum->spent_ns += more->spent_ns;
+	sum->base_ns += more->base_ns;
+	sum->allowed_ns += more->allowed_ns;
+}
+
+/* As a percentage; 0 when nothing is known. */
+static inline double cost_percent(const struct cost *cost)
+{
+	return cost->base_ns ? 100.0 * (double)cost->spent_ns / (double)cost->base_ns : 0;
+}
+
 /* Sums over a bucket that do not belong to a row. */
 struct bucket_totals {
 	uint64_t lost[EVENT_COUNT]; /* samples taken in it and not kept */
-	uint64_t cost_ns;           /* time the kernel programs took */
-	uint64_t weight_ns;         /* CPU time that the samples stand for */
-	uint32_t rate_hz;           /* highest rate in force */
-	float duty; /* share of the time in which switches were seen; 0: all of it */
+	struct cost costs[COST_KINDS];
+	uint32_t rate_hz; /* highest rate in force */
+	float duty;       /* share of the time in which switches were seen; 0: all of it */
 };
 
 struct bucket {

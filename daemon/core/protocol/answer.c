@@ -12,6 +12,7 @@
 #include "daemon/core/history/waker_view.h"
 #include "daemon/core/names/symbolizer.h"
 #include "daemon/core/processes/cgroup_table.h"
+#include "daemon/core/protocol/answer_cost.h"
 #include "daemon/core/protocol/question.h"
 #include "daemon/core/protocol/silence.h"
 #include "daemon/core/targets/target_table.h"
@@ -177,8 +178,8 @@ static void add_totals(struct answer *answer, const struct bucket_totals *totals
 	for (uint32_t event = 0; event < EVENT_COUNT; event++)
 		if (is_asked(&answer->question, event))
 			sum->lost[0] += totals->lost[event];
-	sum->cost_ns += totals->cost_ns;
-	sum->weight_ns += totals->weight_ns;
+	for (int kind = 0; kind < COST_KINDS; kind++)
+		cost_add(&sum->costs[kind], &totals->costs[kind]);
 	if (totals->duty > 0 && (sum->duty <= 0 || totals->duty < sum->duty))
 		sum->duty = totals->duty;
 	if (totals->rate_hz > sum->rate_hz)
@@ -608,8 +609,7 @@ static void describe_window(struct answer *answer, const struct question *questi
 	profile->rate_hz = totals->rate_hz;
 	if (totals->rate_hz)
 		profile->interval = (double)NS_PER_SECOND / totals->rate_hz;
-	if (totals->weight_ns)
-		profile->cost_percent = 100.0 * (double)totals->cost_ns / (double)totals->weight_ns;
+	answer_cost_describe(profile, question->measure, totals);
 	if (question->slices) {
 		profile->slice_ns = bucket_ring_length_ns(answer->sources.history);
 		profile->slice_count =

@@ -35,7 +35,7 @@ json_t *handler_target_to_json(const struct sources *sources, const struct targe
 		(json_int_t)(pipeline_lost(sources->pipeline) - target->lost_before),
 		"overhead_percent",
 		round(1e3 * governor_overhead_percent(target,
-						      pipeline_ns_per_sample(sources->pipeline))) /
+						      pipeline_ns_per_record(sources->pipeline))) /
 			1e3,
 		"budget_percent", target->budget_percent, "children", target->follows_children);
 

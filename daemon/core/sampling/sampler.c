@@ -29,6 +29,7 @@ struct sampler {
 	struct event *readable;
 	struct event *timer;
 	uint64_t drain_cpu_ns;
+	uint64_t records;
 	int is_active;
 };
 
@@ -70,11 +71,12 @@ static int is_whole_stack(const struct record_stack *stack, size_t size)
 /* One record of the heap. */
 static int on_heap_record(void *context, void *data, size_t size)
 {
-	const struct sampler *sampler = context;
+	struct sampler *sampler = context;
 	const struct sampler_receiver *receiver = &sampler->receiver;
 	const struct record_heap *record = data;
 	const struct record_sample *sample = NULL;
 
+	sampler->records++;
 	if (size < sizeof(*record) || record->slot >= HEAP_MAX_SLOTS) {
 		receiver->on_malformed(receiver->context);
 		return 0;
@@ -155,6 +157,14 @@ static int on_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+static int on_ring_record(void *context, void *data, size_t size)
+{
+	struct sampler *sampler = context;
+
+	sampler->records++;
+	return on_record(context, data, size);
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
@@ -177,7 +187,7 @@ int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
 	if (settings == MAP_FAILED)
 		return -errno;
 	sampler->settings = settings;
-	sampler->ring = ring_buffer__new(fds[BROKER_FD_RECORDS], on_record, sampler, NULL);
+	sampler->ring = ring_buffer__new(fds[BROKER_FD_RECORDS], on_ring_record, sampler, NULL);
 	if (!sampler->ring)
 		return -errno;
 	if (ring_buffer__add(sampler->ring, fds[BROKER_FD_HEAP_RECORDS], on_heap_record, sampler))
@@ -243,6 +253,11 @@ void sampler_drain(struct sampler *sampler)
 		ring_buffer__consume(sampler->ring);
 	sampler->receiver.on_drained(sampler->receiver.context);
 	sampler->drain_cpu_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - start_ns;
+}
+
+uint64_t sampler_records(const struct sampler *sampler)
+{
+	return sampler->records;
 }
 
 uint64_t sampler_drain_cpu_ns(const struct sampler *sampler)

@@ -46,6 +46,9 @@ void sampler_drain(struct sampler *sampler);
 /* CPU time that handling records has taken so far. */
 uint64_t sampler_drain_cpu_ns(const struct sampler *sampler);
 
+/* Records out of ring buffers that were handled so far; 0 where there are perf events instead. */
+uint64_t sampler_records(const struct sampler *sampler);
+
 /* Set the link of the iterator that looks at threads: BROKER_OPEN_LOOK. Takes fd. */
 void sampler_set_look(struct sampler *sampler, int fd);
 

@@ -9,22 +9,28 @@
 /* The rate may double in a step upwards: the cost of a higher rate is known only when it is tried. */
 #define MAX_GROWTH 2.0
 
-static double cost_percent(uint64_t cost_ns, uint64_t samples, uint64_t weight_ns,
-			   double core_ns_per_sample)
+static struct cost cost_of(const struct target_usage *usage, double core_ns_per_sample)
 {
-	if (weight_ns == 0)
-		return 0;
-	return 100.0 * ((double)cost_ns + (double)samples * core_ns_per_sample) / (double)weight_ns;
+	return (struct cost){
+		.spent_ns =
+			usage->cost_ns + (uint64_t)((double)usage->samples * core_ns_per_sample),
+		.base_ns = usage->weight_ns,
+	};
+}
+
+static struct target_usage usage_of(const struct target *target)
+{
+	return (struct target_usage){target->cpu_samples, target->weight_ns, target->cost_ns};
 }
 
 double governor_overhead_percent(const struct target *target, double core_ns_per_sample)
 {
-	double heap_percent = target->heap_base_ns ? 100.0 * (double)target->heap_cost_ns /
-							     (double)target->heap_base_ns
-						   : 0;
+	struct target_usage usage = usage_of(target);
+	struct cost samples = cost_of(&usage, core_ns_per_sample);
+	struct cost heap = {.spent_ns = target->heap_cost_ns, .base_ns = target->heap_base_ns};
 
-	return heap_percent + cost_percent(target->cost_ns, target->samples, target->weight_ns,
-					   core_ns_per_sample);
+	/* Each is a share of what it is paid for; what a target costs is all of them. */
+	return cost_percent(&samples) + cost_percent(&target->watched) + cost_percent(&heap);
 }
 
 uint32_t governor_choose_rate(struct target *target, double core_ns_per_sample)
@@ -34,10 +40,12 @@ uint32_t governor_choose_rate(struct target *target, double core_ns_per_sample)
 
 	if (weight_ns < GOVERNOR_MIN_WEIGHT_NS)
 		return target->rate_hz;
-	double percent =
-		cost_percent(target->cost_ns - last->cost_ns, target->samples - last->samples,
-			     weight_ns, core_ns_per_sample);
-	*last = (struct target_usage){target->samples, target->weight_ns, target->cost_ns};
+	struct target_usage now = usage_of(target);
+	struct target_usage since = {now.samples - last->samples, weight_ns,
+				     now.cost_ns - last->cost_ns};
+	struct cost cost = cost_of(&since, core_ns_per_sample);
+	double percent = cost_percent(&cost);
+	*last = now;
 	if (percent <= 0)
 		return target->rate_hz;
 	/* Cost is proportional to the rate. */

@@ -19,22 +19,32 @@ void pacing_init(struct pacing *pacing)
 	*pacing = (struct pacing){.hz = PACING_MAX_HZ, .keep = 1, .duty = 1};
 }
 
-double pacing_cost(const struct pacing_usage *usage)
+/* CPU time that a budget is taken of. */
+static double base_ns(const struct pacing_usage *usage)
 {
-	if (!usage->elapsed_ns)
-		return 0;
-	return ((double)usage->hits * PACING_HIT_NS + (double)usage->walk_ns) /
-	       (double)usage->elapsed_ns;
+	double least_ns = PACING_LEAST_CPU * (double)usage->elapsed_ns;
+	double cpu_ns = (double)usage->cpu_ns;
+
+	return cpu_ns < least_ns ? least_ns : cpu_ns;
+}
+
+struct cost pacing_cost(const struct pacing_usage *usage)
+{
+	double base = base_ns(usage);
+
+	return (struct cost){
+		.spent_ns = (uint64_t)((double)usage->hits * usage->hit_ns) + usage->walk_ns +
+			    usage->look_ns,
+		.base_ns = (uint64_t)base,
+		.allowed_ns = (uint64_t)(base * usage->budget_percent / 100),
+	};
 }
 
 /* Share of one CPU that looking may cost. */
 static double allowance(const struct pacing_usage *usage)
 {
-	double cpus = (double)usage->cpu_ns / (double)usage->elapsed_ns;
-
-	if (cpus < PACING_LEAST_CPU)
-		cpus = PACING_LEAST_CPU;
-	return GOVERNOR_AIM * usage->budget_percent / 100 * cpus;
+	return GOVERNOR_AIM * usage->budget_percent / 100 * base_ns(usage) /
+	       (double)usage->elapsed_ns;
 }
 
 /* Walk factor times as often. */
@@ -58,8 +68,8 @@ void pacing_adjust(struct pacing *pacing, const struct pacing_usage *usage)
 	}
 	half = allowance(usage) / 2;
 	/* As it would be if the hooks were attached all the time. */
-	hooks = (double)usage->peak * PACING_HIT_NS / (double)usage->attached_ns;
-	allowed = PACING_FREE_HITS * (double)PACING_HIT_NS / (double)NS_PER_SECOND;
+	hooks = (double)usage->peak * usage->hit_ns / (double)usage->attached_ns;
+	allowed = PACING_FREE_HITS * usage->hit_ns / (double)NS_PER_SECOND;
 	if (allowed < half)
 		allowed = half;
 	pacing->duty = hooks > 0 ? clamp(allowed / hooks, 0, 1) : 1;

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "daemon/core/history/bucket_ring.h"
+
 #define PACING_HIT_NS     150 /* a switch or fault that is not walked: measured, 100 to 200 */
 #define PACING_MAX_HZ     100 /* walks of a thread each second, about; who has fewer is exact */
 #define PACING_MIN_HZ     10
@@ -29,6 +31,8 @@ struct pacing_usage {
 	uint64_t hits;        /* switches and faults that the hooks saw */
 	uint64_t peak;        /* of them on the CPU with most */
 	uint64_t walk_ns;     /* time spent on stacks */
+	uint64_t look_ns;     /* time spent on looks at all threads */
+	double hit_ns;        /* what a hit costs that is not walked: measured, or PACING_HIT_NS */
 	uint64_t attached_ns; /* the hooks were */
 	uint64_t cpu_ns;      /* used by those who are watched */
 	uint64_t elapsed_ns;
@@ -41,7 +45,7 @@ void pacing_init(struct pacing *pacing);
 /* Move towards the budget. */
 void pacing_adjust(struct pacing *pacing, const struct pacing_usage *usage);
 
-/* What looking cost, as a share of one CPU. */
-double pacing_cost(const struct pacing_usage *usage);
+/* What looking cost, of what, and what it might cost. */
+struct cost pacing_cost(const struct pacing_usage *usage);
 
 #endif

@@ -12,6 +12,7 @@
 #include "bpf/record.h"
 #include "common/cleanup.h"
 #include "common/memory.h"
+#include "daemon/core/history/bucket_ring.h"
 
 #define TARGET_MAX           1024
 #define TARGET_PATTERN_BYTES 4096
@@ -39,9 +40,17 @@ struct target_selector {
 
 /* What a target has given and cost so far. */
 struct target_usage {
-	uint64_t samples;
+	uint64_t samples; /* of CPU time */
 	uint64_t weight_ns;
 	uint64_t cost_ns;
+};
+
+/* What looks told of threads: what watching them costs follows from it. */
+struct watched {
+	uint64_t looks; /* at threads */
+	uint64_t cpu_ns;
+	uint64_t hits; /* switches and page faults, whether or not the hooks were attached */
+	uint64_t walks;
 };
 
 struct target {
@@ -68,6 +77,9 @@ struct target {
 	uint64_t samples;
 	uint64_t weight_ns;
 	uint64_t cost_ns;
+	uint64_t cpu_samples;  /* of samples, those of CPU time */
+	struct cost watched;   /* what watching its sleeps and page faults cost */
+	struct watched recent; /* what its threads gave since that was charged last */
 	uint64_t heap_cost_ns; /* of watching its heaps, and what that is a share of */
 	uint64_t heap_base_ns;
 	struct target_usage governed; /* when the governor looked last */

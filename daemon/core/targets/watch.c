@@ -10,6 +10,9 @@
 #include "common/log.h"
 #include "daemon/core/sampling/sampler.h"
 
+/* Buckets that have to be dearer than the budget before it is told: what is new is looked at more. */
+#define PATIENCE_BUCKETS 5
+
 /* A look may take this share of the time at most: 1 / LOOK_SHARE. */
 #define LOOK_SHARE 300
 
@@ -32,6 +35,7 @@ struct watch {
 	struct broker_client *broker;
 	struct sampler *sampler;
 	watch_look_function *on_look;
+	watch_cost_function *on_cost;
 	void *context;
 	struct event *timer;  /* the end of a bucket */
 	struct event *window; /* the moment to attach the hooks in this one */
@@ -43,13 +47,15 @@ struct watch {
 	double budget_percent;
 	struct pacing pacing;
 	int has_asked_look;
+	int has_look; /* it is there */
 	int is_attached;
 	uint64_t attached_at_ns;
 	struct reading last;
 	uint64_t *last_switches; /* by CPU */
 	uint64_t *last_faults;
 	struct pacing_usage usage; /* since last */
-	double cost;
+	double cost;               /* in the last bucket, as a share of one CPU */
+	uint32_t over_buckets;     /* that were dearer than the budget allows, one after another */
 };
 
 static uint64_t hooks_for(uint32_t events)
@@ -84,10 +90,12 @@ static void set_timer(struct watch *watch)
 void watch_look(struct watch *watch)
 {
 	uint64_t began_ns = clock_boot_ns(), cpu_ns;
+	uint64_t used_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 
-	if (!watch->events)
+	if (!watch->events || !watch->has_look)
 		return;
 	cpu_ns = watch->on_look(watch->context);
+	watch->usage.look_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - used_ns;
 	/* A look right behind another one says nothing of how much is used. */
 	if (began_ns - watch->looked_ns > watch->bucket_ns / 2)
 		watch->cpus = (double)cpu_ns / (double)(began_ns - watch->looked_ns);
@@ -170,7 +178,23 @@ static void read_usage(struct watch *watch)
 	usage->elapsed_ns = now.time_ns - watch->last.time_ns;
 	usage->cpu_ns = (uint64_t)(watch->cpus * (double)usage->elapsed_ns);
 	usage->budget_percent = watch->budget_percent;
+	usage->hit_ns = PACING_HIT_NS;
 	watch->last = now;
+}
+
+/* Tell what the bucket that is over has cost. */
+static void settle_cost(struct watch *watch)
+{
+	struct cost cost = pacing_cost(&watch->usage);
+
+	if (!watch->usage.elapsed_ns)
+		return;
+	watch->cost = (double)cost.spent_ns / (double)watch->usage.elapsed_ns;
+	if (cost.allowed_ns && cost.spent_ns > cost.allowed_ns)
+		watch->over_buckets++;
+	else
+		watch->over_buckets = 0;
+	watch->on_cost(watch->context, &watch->usage);
 }
 
 static uint32_t as_keep(double share)
@@ -199,7 +223,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	if (watch->pacing.duty < 1 || clock_boot_ns() >= watch->next_ns)
 		watch_look(watch);
 	read_usage(watch);
-	watch->cost = pacing_cost(&watch->usage);
+	settle_cost(watch);
 	pacing_adjust(&watch->pacing, &watch->usage);
 	watch->usage = (struct pacing_usage){0};
 	free_share = 1 - watch->pacing.duty;
@@ -223,13 +247,14 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 struct watch *watch_new(struct event_base *base, struct broker_client *broker,
 			struct sampler *sampler, uint64_t bucket_ns, watch_look_function *on_look,
-			void *context)
+			watch_cost_function *on_cost, void *context)
 {
 	struct watch *watch = memory_new(sizeof(*watch));
 
 	watch->broker = broker;
 	watch->sampler = sampler;
 	watch->on_look = on_look;
+	watch->on_cost = on_cost;
 	watch->context = context;
 	watch->bucket_ns = bucket_ns;
 	watch->timer = event_new(base, -1, 0, on_timer, watch);
@@ -277,7 +302,8 @@ static void on_look_opened(void *context, int error, const int *fds, size_t fd_c
 	struct watch *watch = context;
 
 	/* Why not is told by the request that comes behind this one: hooks need the same programs. */
-	if (!error && fd_count == 1)
+	watch->has_look = !error && fd_count == 1;
+	if (watch->has_look)
 		sampler_set_look(watch->sampler, fds[0]);
 	else if (error != -ECANCELED)
 		watch->has_asked_look = 0;
@@ -307,6 +333,9 @@ void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *c
 	apply_pacing(watch);
 	read_usage(watch);
 	watch->usage = (struct pacing_usage){0};
+	watch->over_buckets = 0;
+	if (!watch->events)
+		watch->cost = 0;
 	*wanting = (struct wanting){watch, done, context};
 	if (watch->events)
 		need_look(watch);
@@ -326,4 +355,9 @@ const struct pacing *watch_pacing(const struct watch *watch)
 double watch_cost(const struct watch *watch)
 {
 	return watch->cost;
+}
+
+int watch_is_over_budget(const struct watch *watch)
+{
+	return watch->over_buckets >= PATIENCE_BUCKETS;
 }

@@ -22,10 +22,13 @@ struct watch;
 /* What a look consists of. Returns the CPU time that those who are watched used since the last. */
 typedef uint64_t watch_look_function(void *context);
 
+/* What was spent since the last time; called about once a bucket while anything is watched. */
+typedef void watch_cost_function(void *context, const struct pacing_usage *usage);
+
 /* The collaborators are borrowed for the watch's life; length of a bucket in ns. */
 struct watch *watch_new(struct event_base *base, struct broker_client *broker,
 			struct sampler *sampler, uint64_t bucket_ns, watch_look_function *on_look,
-			void *context);
+			watch_cost_function *on_cost, void *context);
 void watch_free(struct watch *watch);
 DEFINE_CLEANUP(watch_free, struct watch)
 
@@ -41,8 +44,13 @@ void watch_set_budget(struct watch *watch, double percent);
 /* Bring the history up to this moment. */
 void watch_look(struct watch *watch);
 
-/* What is in force, and what watching cost lately, as a share of one CPU. */
+/* What is in force. */
 const struct pacing *watch_pacing(const struct watch *watch);
+
+/* What watching cost in the last bucket, as a share of one CPU. */
 double watch_cost(const struct watch *watch);
+
+/* Whether it has been more than the budget allows for some buckets now. */
+int watch_is_over_budget(const struct watch *watch);
 
 #endif
