@@ -20,7 +20,7 @@ def the_sample_program_has_its_shares_under_main_and_run_workload(scene: Scene):
     program = scene.workload("sample_program")
     scene.attach(program, "-F", "999")
     scene.wait_samples(program.pid, 3000)
-    rows = scene.folded(program.pid)
+    rows = scene.folded(program.pid, "--last", "10m")
     assert_share(rows, "compute_hot", 70)
     assert_share(rows, "compute_medium", 20)
     assert_share(rows, "compute_cold", 10)
