@@ -98,7 +98,9 @@ int main() { std::thread one(run), two(run); one.join(); two.join(); }
 """, "-s", "-pthread", compiler="g++")])
     assert_whole(rows, 93)
     assert share_of(rows, "_Unwind_RaiseException") > 50, rows[:5]
-    assert share_of(rows, "clone3") > 93, rows[:5]
+    # Without the C library's debug file the thread's entry has no name.
+    entered = sum(count for frames, count in rows if frames[1] == "clone3" or frames[1].startswith("libc.so.6+"))
+    assert entered > 0.93 * sum(count for _, count in rows), rows[:5]
 
 
 @test
