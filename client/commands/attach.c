@@ -15,7 +15,12 @@
 #include "common/protocol.h"
 #include "common/text.h"
 
-static const char *const event_words[] = {"cpu", "offcpu", "heap", "fault", NULL};
+static const char *const event_words[] = {"cpu", "offcpu", "heap", "fault", "wall", NULL};
+
+/* A bit for each of event_words; wall-clock time is not an event of its own but made of two. */
+#define EVENT_WORD_CPU    0x01u
+#define EVENT_WORD_OFFCPU 0x02u
+#define EVENT_WORD_WALL   0x10u
 
 /* 0 or NULL where flamed's own default counts. */
 static struct attach_values {
@@ -38,7 +43,8 @@ static const struct command_option options[] = {
 		       "processes of a cgroup and all below"),
 	COMMAND_OPTION("all", 0, NULL, OPTION_FLAG, FIELD(all), "the whole host"),
 	COMMAND_OPTION("event", 'e', "LIST", OPTION_WORDS, FIELD(events),
-		       "what to measure: cpu (default), offcpu, heap, fault", .words = event_words),
+		       "what to measure: cpu (default), offcpu, heap, fault, wall",
+		       .words = event_words),
 	COMMAND_OPTION("rate", 'F', "HZ", OPTION_NUMBER, FIELD(rate_hz),
 		       "samples per second and CPU (default 99)", .minimum = PROTOCOL_MIN_RATE_HZ,
 		       .maximum = PROTOCOL_MAX_RATE_HZ),
@@ -67,9 +73,12 @@ static json_t *make_parameters(void)
 
 	if (values.events) {
 		json_t *events = json_array();
+		unsigned int wanted = values.events & ~EVENT_WORD_WALL;
 
+		if (values.events & EVENT_WORD_WALL)
+			wanted |= EVENT_WORD_CPU | EVENT_WORD_OFFCPU;
 		for (size_t i = 0; event_words[i]; i++)
-			if (values.events & 1u << i)
+			if (wanted & 1u << i)
 				json_array_append_new(events, json_string(event_words[i]));
 		json_object_set_new(parameters, "events", events);
 	}

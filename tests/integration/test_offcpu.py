@@ -90,7 +90,7 @@ def who_slept_before_the_attach_is_in_the_picture(scene: Scene):
 def wall_time_of_every_thread_adds_up_to_the_window(scene: Scene):
     scene.flamed()
     program = start_waits(scene, "timer", "poll", "pipe", "lock", "writer", "spin", "spin2", "spin3")
-    scene.attach(program, "-e", "cpu,offcpu")
+    scene.attach(program, "-e", "wall")
     profile = wait_window(scene, program, "wall", 3)
     assert_equal(len(profile.rows), 9)
     for name in profile.rows:
