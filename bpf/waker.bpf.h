@@ -132,7 +132,7 @@ static __always_inline void waker_take(void *context, const struct task_struct *
 	if (waker_is_interrupt(waker)) {
 		sample->flags = SAMPLE_INTERRUPT;
 	} else {
-		scratch->pid = (__u32)waker->tgid;
+		scratch->pid = pid_of(waker);
 		scratch->start_time_ns = waker->group_leader->start_boottime;
 		unwind_sample(SCRATCH_WAKER, scratch, waker);
 	}
