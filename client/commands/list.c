@@ -14,6 +14,7 @@ static const struct table_column columns[] = {
 	{"ID", TABLE_RIGHT, 0},      {"TARGET", TABLE_LEFT, 8}, {"NAME", TABLE_LEFT, 6},
 	{"EVENTS", TABLE_LEFT, 6},   {"RATE", TABLE_RIGHT, 0},  {"STATE", TABLE_LEFT, 0},
 	{"SAMPLES", TABLE_RIGHT, 0}, {"LOST", TABLE_RIGHT, 0},  {"COST", TABLE_RIGHT, 0},
+	{"BUDGET", TABLE_RIGHT, 0},
 };
 
 static const char *text_of(const json_t *target, const char *name)
@@ -45,6 +46,10 @@ static void add_target(struct table *table, const json_t *target)
 		table_add(table, "%.2f%%", json_number_value(overhead));
 	else
 		table_add(table, "?");
+	if (number_of(target, "budget_percent") > 0)
+		table_add(table, "%g%%", number_of(target, "budget_percent"));
+	else
+		table_add(table, "none");
 }
 
 static int run(struct client *client, int operand_count, char **operands)

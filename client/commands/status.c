@@ -81,6 +81,24 @@ static void print_sampling(const json_t *status)
 	printf("%-*s%s; mappings from %s\n", LABEL_WIDTH, "stacks", walk, mappings);
 }
 
+/* What is in force for sleeps and page faults, while somebody wants them. */
+static void print_watch(const json_t *status)
+{
+	const json_t *watch = json_object_get(json_object_get(status, "sampling"), "watch");
+
+	if (!json_is_true(json_object_get(watch, "is_on")))
+		return;
+	printf("%-*s%.0f walks a second of each thread, hooks attached %.0f%% of the time; "
+	       "%.2f%% of one CPU\n",
+	       LABEL_WIDTH, "watching", number_at(watch, "walks_hz"),
+	       100 * number_at(watch, "duty"), number_at(watch, "cost_percent"));
+	printf("%-*sa switch %.0f ns (%s), a walk %.1f us\n", LABEL_WIDTH, "",
+	       number_at(watch, "hit_ns"),
+	       json_is_true(json_object_get(watch, "is_measured")) ? "measured here"
+								   : "as elsewhere",
+	       number_at(watch, "walk_ns") / 1000);
+}
+
 static void print_past(const json_t *status)
 {
 	const json_t *buckets = json_object_get(status, "buckets");
@@ -189,7 +207,7 @@ static void print_problems(const json_t *status)
 static int run(struct client *client, int operand_count, char **operands)
 {
 	static void (*const sections[])(const json_t *status) = {
-		print_daemon,     print_sampling, print_past,     print_cost,
+		print_daemon,     print_sampling, print_watch,    print_past,     print_cost,
 		print_debuginfod, print_samples,  print_problems, print_counters,
 	};
 

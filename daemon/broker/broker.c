@@ -120,6 +120,14 @@ static int on_start_reader(struct broker *broker, const struct broker_request *r
 	return hand_out(spawner_request(broker->setup->spawner, SPAWN_READER, handed->fds), handed);
 }
 
+static int on_start_yardstick(struct broker *broker, const struct broker_request *request,
+			      struct handed *handed)
+{
+	(void)request;
+	return hand_out(spawner_request(broker->setup->spawner, SPAWN_YARDSTICK, handed->fds),
+			handed);
+}
+
 static int on_start_fetcher(struct broker *broker, const struct broker_request *request,
 			    struct handed *handed)
 {
@@ -231,6 +239,7 @@ static int (*const handlers[BROKER_REQUEST_COUNT])(struct broker *broker,
 	[BROKER_OPEN_RINGS] = on_open_rings,
 	[BROKER_START_READER] = on_start_reader,
 	[BROKER_START_FETCHER] = on_start_fetcher,
+	[BROKER_START_YARDSTICK] = on_start_yardstick,
 };
 
 /* Answer one request. Errors: -EPIPE when the core is gone; what sending gave. */

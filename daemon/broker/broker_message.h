@@ -31,7 +31,8 @@ enum broker_request_type {
 	BROKER_OPEN_RINGS,    /* value: a CPU -> its perf events: perf_layout.h */
 	BROKER_START_FETCHER, /* -> the same to a new fetcher; -EOPNOTSUPP: nothing is fetched */
 	BROKER_OPEN_LOOK, /* -> link of the iterator: each file of it is a look at all threads */
-	BROKER_SET_HOOKS, /* value: bit for each enum broker_hook that is to be attached */
+	BROKER_START_YARDSTICK, /* -> the same to a new yardstick: yardstick_message.h */
+	BROKER_SET_HOOKS,       /* value: bit for each enum broker_hook that is to be attached */
 	BROKER_REQUEST_COUNT
 };
 

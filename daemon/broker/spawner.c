@@ -11,6 +11,7 @@
 #include "common/fd_message.h"
 #include "common/log.h"
 #include "daemon/broker/privileges.h"
+#include "daemon/broker/yardstick.h"
 #include "daemon/elf/reader.h"
 #include "daemon/fetch/fetcher.h"
 
@@ -20,6 +21,12 @@ static int run_reader(int socket, const struct fetch_cache *cache)
 	return reader_main(socket);
 }
 
+static int run_yardstick(int socket, const struct fetch_cache *cache)
+{
+	(void)cache;
+	return yardstick_main(socket);
+}
+
 static const struct {
 	const char *process; /* as ps(1) shows it */
 	const char *log;
@@ -27,6 +34,7 @@ static const struct {
 } kinds[SPAWN_KIND_COUNT] = {
 	[SPAWN_READER] = {"flamed-elf", "elf", run_reader},
 	[SPAWN_FETCHER] = {"flamed-fetch", "fetch", fetcher_main},
+	[SPAWN_YARDSTICK] = {"flamed-measure", "measure", run_yardstick},
 };
 
 /* In the child: do its work until the core closes its end. */

@@ -21,7 +21,7 @@ struct spawner {
 };
 
 /* What can be started; there is at most one of each. */
-enum spawn_kind { SPAWN_READER, SPAWN_FETCHER, SPAWN_KIND_COUNT };
+enum spawn_kind { SPAWN_READER, SPAWN_FETCHER, SPAWN_YARDSTICK, SPAWN_KIND_COUNT };
 
 /* Fork the spawner, which becomes user. cache is for the fetchers; NULL: there are none. */
 must_check int spawner_start(const struct privileges_user *user, const struct fetch_cache *cache,

@@ -25,6 +25,7 @@
 #include "daemon/core/protocol/self_usage.h"
 #include "daemon/core/protocol/sources.h"
 #include "daemon/core/sampling/perf_sampler.h"
+#include "daemon/core/targets/calibration.h"
 #include "daemon/core/targets/target_table.h"
 #include "daemon/core/targets/watch.h"
 #include "daemon/core/unwinding/mapping_tables.h"
@@ -55,6 +56,7 @@ struct core {
 	struct jit_maps *jit_maps;
 	struct waker_names *waker_names;
 	struct symbolizer *symbolizer;
+	struct calibration *calibration;
 	struct watch *watch;
 	struct target_table *targets;
 	struct sum_table *sums;
@@ -242,8 +244,9 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->waker_names = waker_names_new();
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps,
 					  core->waker_names, core->broker, core->reader);
-	core->watch = watch_new(core->base, core->broker, core->sampler, options->bucket_ns,
-				on_look, on_watch_cost, core);
+	core->calibration = calibration_new(core->base, core->broker);
+	core->watch = watch_new(core->base, core->broker, core->sampler, core->calibration,
+				options->bucket_ns, on_look, on_watch_cost, core);
 	core->targets = target_table_new(core->sampler, core->broker, core->cgroups, core->watch);
 	core->sums = sum_table_new(core->history, core->processes, core->stacks);
 	core->heap_sources.base = core->base;
@@ -287,6 +290,7 @@ static void serve(struct core *core, int listen_fd, const struct broker_hello *h
 			     .cgroups = core->cgroups,
 			     .symbolizer = core->symbolizer},
 		.watch = core->watch,
+		.calibration = core->calibration,
 		.pipeline = &core->pipeline,
 		.heaps = core->heaps,
 		.modules = core->modules,
@@ -360,6 +364,7 @@ static void tear_down(struct core *core)
 	heap_maps_close(&core->heap_sources.maps);
 	target_table_free(core->targets);
 	watch_free(core->watch);
+	calibration_free(core->calibration);
 	symbolizer_free(core->symbolizer);
 	waker_names_free(core->waker_names);
 	bucket_ring_free(core->history);

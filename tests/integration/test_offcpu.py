@@ -217,6 +217,20 @@ def the_cost_of_every_event_is_told_by_target_and_by_window(scene: Scene):
 
 
 @test
+def what_a_switch_costs_is_measured_on_this_machine(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "timer")
+    scene.attach(program, "-e", "offcpu")
+    wait_until(lambda: "What a switch costs" in daemon.log(), "it was tried")
+    watch = daemon.request("status")["sampling"]["watch"]
+    # A busy machine may disturb it; a constant then stands in.
+    assert 20 < watch["hit_ns"] < 2000, watch
+    wait_until(lambda: not daemon.find("flamed-measure"), "the process it was measured on is gone")
+    wait_until(lambda: daemon.request("status")["sampling"]["watch"]["walk_ns"] > 0, "walks are measured")
+    assert_in("watching", scene.flamectl("status").stdout)
+
+
+@test
 def nothing_is_hooked_while_nobody_wants_it(scene: Scene):
     daemon = scene.flamed()
     program = start_waits(scene, "timer")

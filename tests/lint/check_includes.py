@@ -17,7 +17,7 @@ LAYERS = [
     ("daemon/elf/*", ["daemon/elf/*", "bpf/*", "common/*"]),
     ("daemon/fetch/*", ["daemon/fetch/*", "common/*"]),
     ("daemon/broker/*", ["daemon/broker/*", "daemon/elf/reader.h", "daemon/fetch/fetcher.h", "daemon/options.h", "bpf/*", "common/*"]),
-    ("daemon/core/*", ["daemon/core/*", "daemon/broker/broker_message.h", "daemon/broker/perf_layout.h", "daemon/broker/prober_message.h", "daemon/elf/allocator.h",
+    ("daemon/core/*", ["daemon/core/*", "daemon/broker/broker_message.h", "daemon/broker/perf_layout.h", "daemon/broker/prober_message.h", "daemon/broker/yardstick_message.h", "daemon/elf/allocator.h",
                        "daemon/fetch/fetch_message.h", "daemon/elf/reader_message.h",
                        "daemon/elf/module_image.h", "daemon/elf/lines.h", "daemon/elf/unwind_rows.h", "daemon/options.h",
                        "bpf/*", "common/*"]),

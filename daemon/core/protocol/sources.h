@@ -11,6 +11,7 @@
 #include "daemon/broker/broker_message.h"
 #include "daemon/core/protocol/question.h"
 
+struct calibration;
 struct fetch_client;
 struct heap_table;
 struct module_table;
@@ -25,6 +26,7 @@ struct sources {
 	struct question_sources question;
 	struct pipeline *pipeline;
 	struct watch *watch;
+	const struct calibration *calibration;
 	struct heap_table *heaps;
 	struct module_table *modules;
 	struct worker_client *reader;

@@ -10,6 +10,7 @@
 #include "daemon/core/pipeline.h"
 #include "daemon/core/protocol/self_usage.h"
 #include "daemon/core/protocol/sources.h"
+#include "daemon/core/targets/calibration.h"
 #include "daemon/core/targets/target_table.h"
 #include "daemon/core/targets/watch.h"
 #include "daemon/core/workers/fetch_client.h"
@@ -26,12 +27,29 @@ static double round_to(double value, double step)
 	return round(value / step) * step;
 }
 
+/* What walking a stack has cost so far, on average. */
+static double walk_ns(const struct sampler *sampler)
+{
+	uint64_t walks = sampler_read_counter(sampler, KERNEL_COUNTER_SLEEPS) +
+			 sampler_read_counter(sampler, KERNEL_COUNTER_FAULTS_WALKED) +
+			 sampler_read_counter(sampler, KERNEL_COUNTER_WAKERS);
+
+	return walks ? (double)sampler_read_counter(sampler, KERNEL_COUNTER_EVENT_COST) /
+			       (double)walks
+		     : 0;
+}
+
 /* What is in force for switches and page faults, and what looking at them costs. */
 static json_t *watching(const struct sources *sources)
 {
 	const struct pacing *pacing = watch_pacing(sources->watch);
 
-	return json_pack("{s:f, s:f, s:f}", "duty", round_to(pacing->duty, 0.001), "walks_hz",
+	return json_pack("{s:b, s:f, s:b, s:f, s:f, s:f, s:f}", "is_on",
+			 watch_is_on(sources->watch), "hit_ns",
+			 round_to(calibration_hit_ns(sources->calibration), 1), "is_measured",
+			 calibration_is_measured(sources->calibration), "walk_ns",
+			 round_to(walk_ns(sources->pipeline->sampler), 1), "duty",
+			 round_to(pacing->duty, 0.001), "walks_hz",
 			 round_to(pacing->hz * pacing->keep, 0.01), "cost_percent",
 			 round_to(100 * watch_cost(sources->watch), 0.001));
 }

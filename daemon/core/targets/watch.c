@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/core/sampling/sampler.h"
+#include "daemon/core/targets/calibration.h"
 
 /* Buckets that have to be dearer than the budget before it is told: what is new is looked at more. */
 #define PATIENCE_BUCKETS 5
@@ -34,6 +35,7 @@ struct reading {
 struct watch {
 	struct broker_client *broker;
 	struct sampler *sampler;
+	struct calibration *calibration;
 	watch_look_function *on_look;
 	watch_cost_function *on_cost;
 	void *context;
@@ -178,7 +180,7 @@ static void read_usage(struct watch *watch)
 	usage->elapsed_ns = now.time_ns - watch->last.time_ns;
 	usage->cpu_ns = (uint64_t)(watch->cpus * (double)usage->elapsed_ns);
 	usage->budget_percent = watch->budget_percent;
-	usage->hit_ns = PACING_HIT_NS;
+	usage->hit_ns = calibration_hit_ns(watch->calibration);
 	watch->last = now;
 }
 
@@ -246,13 +248,15 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 /* ---- What is wanted ---- */
 
 struct watch *watch_new(struct event_base *base, struct broker_client *broker,
-			struct sampler *sampler, uint64_t bucket_ns, watch_look_function *on_look,
+			struct sampler *sampler, struct calibration *calibration,
+			uint64_t bucket_ns, watch_look_function *on_look,
 			watch_cost_function *on_cost, void *context)
 {
 	struct watch *watch = memory_new(sizeof(*watch));
 
 	watch->broker = broker;
 	watch->sampler = sampler;
+	watch->calibration = calibration;
 	watch->on_look = on_look;
 	watch->on_cost = on_cost;
 	watch->context = context;
@@ -292,6 +296,7 @@ static void on_hooked(void *context, int error, const int *fds, size_t fd_count)
 	if (!error && wanting->watch->events) {
 		watch_look(wanting->watch);
 		set_timer(wanting->watch);
+		calibration_after(wanting->watch->calibration);
 	}
 	wanting->done(wanting->context, error, fds, fd_count);
 	free(wanting);
@@ -320,6 +325,14 @@ static void need_look(struct watch *watch)
 	broker_client_send(watch->broker, &request, on_look_opened, watch);
 }
 
+/* As it is wanted by now. */
+static void attach_hooks(void *context)
+{
+	struct wanting *wanting = context;
+
+	set_hooks(wanting->watch, wanting->watch->events != 0, on_hooked, wanting);
+}
+
 void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *context)
 {
 	struct wanting *wanting = memory_new(sizeof(*wanting));
@@ -339,7 +352,10 @@ void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *c
 	*wanting = (struct wanting){watch, done, context};
 	if (watch->events)
 		need_look(watch);
-	set_hooks(watch, watch->events != 0, on_hooked, wanting);
+	if (hooks_for(watch->events) >> BROKER_HOOK_SWITCH & 1)
+		calibration_before(watch->calibration, attach_hooks, wanting);
+	else
+		attach_hooks(wanting);
 }
 
 void watch_set_budget(struct watch *watch, double percent)
@@ -360,4 +376,9 @@ double watch_cost(const struct watch *watch)
 int watch_is_over_budget(const struct watch *watch)
 {
 	return watch->over_buckets >= PATIENCE_BUCKETS;
+}
+
+int watch_is_on(const struct watch *watch)
+{
+	return watch->events != 0;
 }

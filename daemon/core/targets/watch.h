@@ -15,6 +15,7 @@
 #include "daemon/core/targets/pacing.h"
 #include "daemon/core/workers/broker_client.h"
 
+struct calibration;
 struct event_base;
 struct sampler;
 struct watch;
@@ -27,7 +28,8 @@ typedef void watch_cost_function(void *context, const struct pacing_usage *usage
 
 /* The collaborators are borrowed for the watch's life; length of a bucket in ns. */
 struct watch *watch_new(struct event_base *base, struct broker_client *broker,
-			struct sampler *sampler, uint64_t bucket_ns, watch_look_function *on_look,
+			struct sampler *sampler, struct calibration *calibration,
+			uint64_t bucket_ns, watch_look_function *on_look,
 			watch_cost_function *on_cost, void *context);
 void watch_free(struct watch *watch);
 DEFINE_CLEANUP(watch_free, struct watch)
@@ -43,6 +45,9 @@ void watch_set_budget(struct watch *watch, double percent);
 
 /* Bring the history up to this moment. */
 void watch_look(struct watch *watch);
+
+/* Whether anything is wanted of it. */
+int watch_is_on(const struct watch *watch);
 
 /* What is in force. */
 const struct pacing *watch_pacing(const struct watch *watch);
