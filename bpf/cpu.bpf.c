@@ -44,7 +44,7 @@ static inline void sample_send(struct scratch *scratch)
 SEC("perf_event")
 int on_cpu_event(struct bpf_perf_event_data *context)
 {
-	__u64 began_ns = bpf_ktime_get_ns();
+	__u64 began_ns = bpf_ktime_get_boot_ns();
 	const struct sampler_settings *knobs = settings_get();
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *scratch;
@@ -68,7 +68,7 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 	struct record_sample *sample = &scratch->sample;
 	int in_kernel = !(((__u64 *)context)[CONTEXT_CS] & USER_MODE_MASK);
 
-	sample->time_ns = bpf_ktime_get_boot_ns();
+	sample->time_ns = began_ns;
 	sample->weight = weight_of(knobs->interval_ns, selection.keep);
 	sample->target = selection.target;
 	sample->event = EVENT_CPU;
@@ -91,7 +91,7 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 	/* A stack that was kept earlier cannot be gone on with: its memory is another's, or gone. */
 	if (sample->walk_end == WALK_NO_TABLE && !(sample->flags & SAMPLE_USER_SAVED))
 		stack_copy_send(SCRATCH_SAMPLE);
-	sample->cost_ns = (__u32)(bpf_ktime_get_ns() - began_ns);
+	sample->cost_ns = (__u32)(bpf_ktime_get_boot_ns() - began_ns);
 	sample_send(scratch);
 	return 0;
 }

@@ -202,26 +202,56 @@ __weak __noinline int mapping_new_module(__u32 slot)
 	return module;
 }
 
-/* Fill in what identifies the file of inode. */
-static __always_inline void module_key_read(struct module_key *key, struct inode *inode)
+/*
+ * The word of a field of what was read into a window: one read of the kernel's memory costs as much
+ * as ten fields of it.
+ */
+#define WINDOW_WORD(window, type, field) \
+	((window)[bpf_core_field_offset(type, field) / 8 & (SCRATCH_WINDOW - 1)])
+#define WINDOW_HALF(window, type, field) \
+	((__u32)(WINDOW_WORD(window, type, field) >> (bpf_core_field_offset(type, field) & 4) * 8))
+
+/* Fill in what identifies the file of inode. Returns non-zero when that cannot be read. */
+static __always_inline int module_key_read(struct scratch *scratch, __u64 inode)
 {
-	key->inode = BPF_CORE_READ(inode, i_ino);
-	key->size = (__u64)BPF_CORE_READ(inode, i_size);
-	key->device = BPF_CORE_READ(inode, i_sb, s_dev);
-	if (bpf_core_field_exists(inode->i_mtime_sec)) {
-		key->mtime_s = BPF_CORE_READ(inode, i_mtime_sec);
-		key->mtime_ns = BPF_CORE_READ(inode, i_mtime_nsec);
-	} else if (bpf_core_field_exists(((struct inode___hidden_mtime *)inode)->__i_mtime)) {
-		struct inode___hidden_mtime *older = (void *)inode;
+	struct module_key *key = &scratch->key;
+	__u64 *window = scratch->window;
 
-		key->mtime_s = BPF_CORE_READ(older, __i_mtime.tv_sec);
-		key->mtime_ns = (__u32)BPF_CORE_READ(older, __i_mtime.tv_nsec);
+	if (bpf_probe_read_kernel(window, sizeof(scratch->window), (const void *)inode))
+		return -1;
+	key->inode = WINDOW_WORD(window, struct inode, i_ino);
+	key->size = WINDOW_WORD(window, struct inode, i_size);
+	if (bpf_core_field_exists(struct inode, i_mtime_sec)) {
+		key->mtime_s = (__s64)WINDOW_WORD(window, struct inode, i_mtime_sec);
+		key->mtime_ns = WINDOW_HALF(window, struct inode, i_mtime_nsec);
+	} else if (bpf_core_field_exists(struct inode___hidden_mtime, __i_mtime)) {
+		key->mtime_s =
+			(__s64)WINDOW_WORD(window, struct inode___hidden_mtime, __i_mtime.tv_sec);
+		key->mtime_ns =
+			(__u32)WINDOW_WORD(window, struct inode___hidden_mtime, __i_mtime.tv_nsec);
 	} else {
-		struct inode___plain_mtime *older = (void *)inode;
-
-		key->mtime_s = BPF_CORE_READ(older, i_mtime.tv_sec);
-		key->mtime_ns = (__u32)BPF_CORE_READ(older, i_mtime.tv_nsec);
+		key->mtime_s =
+			(__s64)WINDOW_WORD(window, struct inode___plain_mtime, i_mtime.tv_sec);
+		key->mtime_ns =
+			(__u32)WINDOW_WORD(window, struct inode___plain_mtime, i_mtime.tv_nsec);
 	}
+
+	struct super_block *filesystem =
+		(struct super_block *)WINDOW_WORD(window, struct inode, i_sb);
+
+	key->device = BPF_CORE_READ(filesystem, s_dev);
+	return 0;
+}
+
+/* Note that a walk came by, for what has to make room for others. */
+static __always_inline void module_touch(__u32 module)
+{
+	struct unwind_module *entry = bpf_map_lookup_elem(&unwind_modules, &module);
+	const struct sampler_settings *knobs = settings_get();
+
+	/* Plain: two CPUs that write the same second cannot go wrong. */
+	if (entry && knobs)
+		entry->used_s = knobs->now_s;
 }
 
 /*
@@ -231,26 +261,27 @@ static __always_inline void module_key_read(struct module_key *key, struct inode
 __weak __noinline int mapping_read(__u32 slot, __u64 pc)
 {
 	struct scratch *scratch = scratch_get(slot);
-	struct vm_area_struct *vma;
-	struct file *file;
 	__u32 *known;
 
 	if (!scratch)
 		return MAPPING_BROKEN;
-	vma = (struct vm_area_struct *)scratch->entry;
 
 	struct mapping *found = &scratch->found;
 	struct mm_struct *mm = (struct mm_struct *)scratch->mm;
+	struct vm_area_struct *vma = (struct vm_area_struct *)scratch->entry;
+	__u64 *window = scratch->window, file;
 
-	found->start = BPF_CORE_READ(vma, vm_start);
-	found->end = BPF_CORE_READ(vma, vm_end);
-	if (BPF_CORE_READ(vma, vm_mm) != mm)
+	if (bpf_probe_read_kernel(window, sizeof(scratch->window), vma))
+		return MAPPING_BROKEN;
+	found->start = WINDOW_WORD(window, struct vm_area_struct, vm_start);
+	found->end = WINDOW_WORD(window, struct vm_area_struct, vm_end);
+	if (WINDOW_WORD(window, struct vm_area_struct, vm_mm) != (__u64)mm)
 		return MAPPING_BROKEN;
 	if (pc < found->start || pc >= found->end)
 		return MAPPING_UNMAPPED;
-	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
+	if (!(WINDOW_WORD(window, struct vm_area_struct, vm_flags) & VM_EXEC))
 		return MAPPING_NOT_EXECUTABLE;
-	file = BPF_CORE_READ(vma, vm_file);
+	file = WINDOW_WORD(window, struct vm_area_struct, vm_file);
 	if (!file) {
 		int is_vdso = found->start == (__u64)BPF_CORE_READ(mm, context.vdso);
 
@@ -258,13 +289,16 @@ __weak __noinline int mapping_read(__u32 slot, __u64 pc)
 		found->offset = is_vdso ? 0 : found->start;
 		return 0;
 	}
-	found->offset = BPF_CORE_READ(vma, vm_pgoff) << PAGE_SHIFT;
-	module_key_read(&scratch->key, BPF_CORE_READ(file, f_inode));
-	/* The kernel frees a mapping while it is read: what was read counts only if it still is one. */
-	if (BPF_CORE_READ(vma, vm_start) != found->start || BPF_CORE_READ(vma, vm_file) != file ||
-	    BPF_CORE_READ(vma, vm_mm) != mm)
+	found->offset = WINDOW_WORD(window, struct vm_area_struct, vm_pgoff) << PAGE_SHIFT;
+	if (module_key_read(scratch, (__u64)BPF_CORE_READ((struct file *)file, f_inode)))
 		return MAPPING_BROKEN;
-	scratch->file = (__u64)file;
+	/* The kernel frees a mapping while it is read: what was read counts only if it still is one. */
+	if (bpf_probe_read_kernel(window, sizeof(scratch->window), vma) ||
+	    WINDOW_WORD(window, struct vm_area_struct, vm_start) != found->start ||
+	    WINDOW_WORD(window, struct vm_area_struct, vm_file) != file ||
+	    WINDOW_WORD(window, struct vm_area_struct, vm_mm) != (__u64)mm)
+		return MAPPING_BROKEN;
+	scratch->file = file;
 	known = bpf_map_lookup_elem(&modules, &scratch->key);
 	found->module = known ? *known : (__u32)mapping_new_module(slot);
 	if (found->module == MODULE_NONE)
@@ -364,6 +398,7 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 		return error;
 	i = scratch->mapping_count++ % SCRATCH_MAPPINGS;
 	scratch->mappings[i] = scratch->found;
+	module_touch(scratch->found.module);
 	return (int)i;
 }
 

@@ -213,7 +213,7 @@ struct sampler_settings {
 	__u32 paced_keep;    /* share of what that leaves that is kept, of 2^32 - 1: all threads' */
 	__u32 duty;          /* share of the time in which the hooks are attached, likewise */
 	__u32 is_unhooked;   /* non-zero: they are not; what passes now is not counted */
-	__u32 reserved;
+	__u32 now_s; /* what walks stamp the tables with that they use: boot time, each second */
 	__u64 opened_ns; /* when the hooks were attached. Boot time */
 	/* A kernel stack with a frame in one of these is an interrupt's. */
 	struct code_range interrupts[INTERRUPT_RANGES];

@@ -15,6 +15,7 @@
 #define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
 #define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
 #define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
+#define SCRATCH_WINDOW   32   /* words of a kernel structure, in which all fields of interest lie */
 #define OUTSIDE_WORDS    2048 /* of another task's stack */
 
 enum scratch_slot {
@@ -65,10 +66,11 @@ struct scratch {
 
 	struct module_key key;
 	__u64 file;
-	__u64 node[32];     /* of the mapping tree */
-	__u64 entry;        /* reference to the node to read next */
-	__u64 range_end;    /* of the range that was found there, mapped or not */
-	__u64 next_mapping; /* while all are listed */
+	__u64 node[32];               /* of the mapping tree */
+	__u64 window[SCRATCH_WINDOW]; /* the first bytes of a mapping, or of its inode */
+	__u64 entry;                  /* reference to the node to read next */
+	__u64 range_end;              /* of the range that was found there, mapped or not */
+	__u64 next_mapping;           /* while all are listed */
 	struct path_walk path;
 	struct saved_stack kept; /* on its way into "saved_stacks" */
 };

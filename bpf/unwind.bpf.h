@@ -53,8 +53,6 @@ __weak __noinline int unwind_rule_find(__u32 module, __u64 offset)
 
 	if (!entry || entry->state == UNWIND_MODULE_ABSENT)
 		return -WALK_NO_TABLE;
-	/* Plain: two CPUs that write the same second cannot go wrong. */
-	entry->used_s = (__u32)(bpf_ktime_get_boot_ns() >> 30);
 	if (entry->state == UNWIND_MODULE_BARE || page < entry->first_page ||
 	    page - entry->first_page >= entry->page_count)
 		return -WALK_NO_RULE;

@@ -106,8 +106,8 @@ struct unwind_module {
 	__u32 first_slice; /* of page first_page */
 	__u32 first_page;
 	__u32 page_count;
-	__u32 state;  /* enum unwind_module_state */
-	__u32 used_s; /* when a walk came by last, set by the kernel program. Boot time, seconds */
+	__u32 state; /* enum unwind_module_state */
+	__u32 used_s; /* when a walk came by last, set by the kernel program: see now_s in record.h */
 	__u32 reserved;
 };
 

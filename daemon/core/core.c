@@ -127,6 +127,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	bucket_ring_evict(core->history, now_ns);
+	sampler_settings(core->sampler)->now_s = (uint32_t)(now_ns / NS_PER_SECOND);
 	if (core->unwind_tables)
 		unwind_tables_tick(core->unwind_tables, now_ns);
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));

@@ -219,7 +219,7 @@ static void test_files_that_no_walk_needs_give_way_and_come_back(void **state)
 	unwind_tables_add(tables, make_module(0, 0, 1, 30000, 0));
 	grant_shards();
 	unwind_tables_add(tables, make_module(1, 0, 1, 30000, 0));
-	entries[used].used_s = (uint32_t)(now_ns >> 30);
+	entries[used].used_s = (uint32_t)(now_ns / NS_PER_SECOND);
 	unwind_tables_add(tables, make_module(2, 0, 1, 20000, 0));
 	assert_int_equal(entries[late].state, UNWIND_MODULE_ABSENT);
 
@@ -235,7 +235,7 @@ static void test_files_that_no_walk_needs_give_way_and_come_back(void **state)
 
 	/* A walk comes by the one that left; the others have not been used for long. */
 	now_ns += 100 * NS_PER_SECOND;
-	entries[old].used_s = (uint32_t)(now_ns >> 30);
+	entries[old].used_s = (uint32_t)(now_ns / NS_PER_SECOND);
 	for (int i = 0; i < 4 && entries[old].state != UNWIND_MODULE_LOADED; i++)
 		unwind_tables_tick(tables, now_ns + (uint64_t)i * NS_PER_SECOND);
 	assert_int_equal(entries[old].state, UNWIND_MODULE_LOADED);

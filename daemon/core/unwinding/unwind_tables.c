@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bpf/unwind_table.h"
+#include "common/clock.h"
 #include "common/frame.h"
 #include "common/hashmap.h"
 #include "common/log.h"
@@ -17,9 +18,6 @@
 #define SHARD_BYTES      (UNWIND_SHARD_ROWS * sizeof(struct unwind_row))
 #define MAX_MODULE_PAGES (UNWIND_MAX_SLICES / 8) /* a file of 2 GiB */
 #define MODULE_COUNT     (MODULE_LAST_FILE + 1)
-
-/* struct unwind_module.used_s counts in these, as the kernel program does. Units: ns. */
-#define USED_SHIFT 30
 
 struct shard {
 	int fd;
@@ -322,7 +320,7 @@ static void give_up_leaving(struct unwind_tables *tables, uint64_t now_ns)
 
 static void evict_one(struct unwind_tables *tables, uint64_t now_ns)
 {
-	uint32_t now_s = (uint32_t)(now_ns >> USED_SHIFT);
+	uint32_t now_s = (uint32_t)(now_ns / NS_PER_SECOND);
 	uint32_t oldest = MODULE_COUNT;
 
 	for (uint32_t i = MODULE_FIRST_FILE; i < MODULE_COUNT; i++) {

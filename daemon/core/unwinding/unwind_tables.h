@@ -50,7 +50,10 @@ void unwind_tables_add_bare(struct unwind_tables *tables, uint32_t number);
 /* Take the module's rows away. Its number may be given to another one afterwards. */
 void unwind_tables_remove(struct unwind_tables *tables, uint32_t number);
 
-/* Once a second: give room back that walks have left, bring back what is asked for again. */
+/*
+ * Once a second: give room back that walks have left, bring back what is asked for again. now_ns is
+ * the clock that the settings' now_s is set by.
+ */
 void unwind_tables_tick(struct unwind_tables *tables, uint64_t now_ns);
 
 /* What is held now. */
