@@ -406,6 +406,7 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 static __always_inline void mapping_start(struct scratch *scratch)
 {
 	scratch->mapping_count = 0;
+	scratch->last_mapping = 0;
 	for (__u32 i = 0; i < SCRATCH_MAPPINGS; i++)
 		scratch->mappings[i].start = scratch->mappings[i].end = 0;
 }

@@ -87,14 +87,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, UNWIND_MAX_RULES);
-	__type(key, __u32);
-	__type(value, struct unwind_rule);
-} unwind_rules SEC(".maps") __weak;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MODULE_LAST_FILE + 1);
 	__type(key, __u32);
 	__type(value, struct unwind_module);
@@ -109,7 +101,10 @@ struct {
 } unwind_slices SEC(".maps") __weak;
 
 struct unwind_shard {
-	struct unwind_row rows[UNWIND_SHARD_ROWS];
+	union {
+		__u16 words[UNWIND_SHARD_WORDS];
+		struct unwind_rule rules[UNWIND_SHARD_CELLS];
+	};
 };
 
 struct unwind_shard_map {

@@ -14,9 +14,12 @@
 
 #define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
 #define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
+#define SCRATCH_RULES    128 /* kept from walk to walk, a power of two */
+#define SCRATCH_STACK    128 /* words: reading these takes hardly longer than reading two */
 #define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
 #define SCRATCH_WINDOW   32   /* words of a kernel structure, in which all fields of interest lie */
 #define OUTSIDE_WORDS    2048 /* of another task's stack */
+#define NO_ADDRESS       (1ULL << 63)
 
 enum scratch_slot {
 	SCRATCH_SAMPLE,
@@ -41,6 +44,13 @@ struct path_walk {
 	char path[SCRATCH_PATH]; /* the second half only makes every read of a name fit */
 };
 
+/* A rule that a walk has looked up lately, in rows that were put into force then. */
+struct known_rule {
+	__u32 load;   /* struct unwind_module.load; 0: none is known */
+	__u32 offset; /* in the file */
+	struct unwind_rule rule;
+};
+
 struct scratch {
 	struct record_heap heap; /* directly before its sample */
 	struct record_sample sample;
@@ -61,8 +71,12 @@ struct scratch {
 	__u32 is_outside;          /* another task's stack: in the copy, from copied_from on */
 	__u32 refills;             /* of the copy so far */
 	__u64 copied_from;
-	__u64 missed;       /* address that the copy does not hold, 0: none */
-	__u32 found_module; /* of the last one */
+	__u64 missed;                           /* address that the copy does not hold, 0: none */
+	__u32 found_module;                     /* of the last one */
+	__u32 last_mapping;                     /* that was found, in mappings */
+	struct known_rule known[SCRATCH_RULES]; /* by a hash of their place; outlive the walk */
+	__u64 stack_from;           /* where stack is in the process, NO_ADDRESS: nowhere */
+	__u64 stack[SCRATCH_STACK]; /* what was read of the current task's last */
 
 	struct module_key key;
 	__u64 file;
@@ -124,15 +138,39 @@ static __always_inline int outside_copy_read(struct scratch *scratch, __u64 addr
 	return 0;
 }
 
+/* Read words of the current task; the ones behind them come along, for the frames that follow. */
+static __always_inline int stack_read(struct scratch *scratch, __u64 address, __u64 *values,
+				      __u32 count)
+{
+	__u64 distance = address - scratch->stack_from;
+	__u32 word;
+
+	if (distance > (SCRATCH_STACK - 2) * sizeof(__u64) || distance % sizeof(__u64)) {
+		distance = 0;
+		scratch->stack_from = address;
+		if (bpf_probe_read_user(scratch->stack, sizeof(scratch->stack),
+					(const void *)address)) {
+			/* The next page may be missing. */
+			scratch->stack_from = NO_ADDRESS;
+			return bpf_probe_read_user(values, count * sizeof(__u64),
+						   (const void *)address) != 0;
+		}
+	}
+	word = (__u32)distance / sizeof(__u64);
+	values[0] = scratch->stack[word & (SCRATCH_STACK - 1)];
+	if (count > 1)
+		values[1] = scratch->stack[(word + 1) & (SCRATCH_STACK - 1)];
+	return 0;
+}
+
 /* As unwind_step.h says. */
 static __always_inline int unwind_read(void *memory, __u64 address, __u64 *values, __u32 count)
 {
 	struct scratch *scratch = memory;
 
 	/* Seldom: the process is the current one. */
-	if (scratch->is_outside)
-		return outside_copy_read(scratch, address, values, count);
-	return bpf_probe_read_user(values, count * sizeof(__u64), (const void *)address) != 0;
+	return scratch->is_outside ? outside_copy_read(scratch, address, values, count)
+				   : stack_read(scratch, address, values, count);
 }
 
 #endif

@@ -12,62 +12,60 @@
 #include "bpf/identity.bpf.h"
 #include "bpf/mapping.bpf.h"
 
-#define SEARCH_STEPS 17 /* halvings of UNWIND_SHARD_ROWS */
-
-/* Find the rule in force at a place in the rows of a slice: its number, UNWIND_RULE_NONE: none. */
-static __always_inline __u32 unwind_rule_search(const struct unwind_shard *shard,
-						const struct unwind_slice *slice, __u32 offset)
+/* The shard that a place is in. */
+static __always_inline const struct unwind_shard *unwind_shard_get(__u32 place)
 {
-	__u32 low = 0, high = slice->count, first = slice->first;
-	__u32 rule = UNWIND_RULE_NONE;
+	__u32 number = place >> UNWIND_SHARD_BITS, zero = 0;
+	void *map = bpf_map_lookup_elem(&unwind_shards, &number);
 
-	for (int i = 0; i < SEARCH_STEPS; i++) {
-		if (low >= high)
-			break;
+	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
+}
 
-		__u32 middle = (low + high) / 2;
-		const struct unwind_row *row =
-			&shard->rows[(first + middle) & (UNWIND_SHARD_ROWS - 1)];
+/* Where the rule for a place in a file is kept if it is known. */
+static __always_inline struct known_rule *known_rule_get(struct scratch *scratch, __u32 load,
+							 __u32 offset)
+{
+	__u32 hash = (offset ^ load << 20) * 0x9e3779b1U;
 
-		if (row->offset <= offset) {
-			rule = row->rule;
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
-	return rule;
+	return &scratch->known[hash / (0xffffffffU / SCRATCH_RULES + 1) & (SCRATCH_RULES - 1)];
 }
 
 /*
- * Find the rule for an offset in a module's file. Returns its number, or the negative of the
- * enum walk_end that says why there is none.
+ * Find the rule for an offset in the file of a module that has rows, and keep it as known. Returns 0,
+ * or WALK_NO_RULE.
  */
-__weak __noinline int unwind_rule_find(__u32 module, __u64 offset)
+__weak __noinline int unwind_rule_find(__u32 slot, __u32 module, __u32 offset)
 {
-	struct unwind_module *entry = bpf_map_lookup_elem(&unwind_modules, &module);
-	__u32 zero = 0, page = (__u32)(offset >> UNWIND_PAGE_BITS), shard_number, index;
+	const struct unwind_module *entry = bpf_map_lookup_elem(&unwind_modules, &module);
+	__u32 page = offset >> UNWIND_PAGE_BITS, index, place;
+	struct scratch *scratch = scratch_get(slot);
 	const struct unwind_slice *slice;
 	const struct unwind_shard *shard;
-	void *shard_map;
+	struct known_rule *known;
 
-	if (!entry || entry->state == UNWIND_MODULE_ABSENT)
-		return -WALK_NO_TABLE;
-	if (entry->state == UNWIND_MODULE_BARE || page < entry->first_page ||
+	if (!scratch || !entry || page < entry->first_page ||
 	    page - entry->first_page >= entry->page_count)
-		return -WALK_NO_RULE;
+		return WALK_NO_RULE;
 	index = entry->first_slice + page - entry->first_page;
 	slice = bpf_map_lookup_elem(&unwind_slices, &index);
-	if (!slice)
-		return -WALK_NO_RULE;
-	shard_number = slice->shard;
-	shard_map = bpf_map_lookup_elem(&unwind_shards, &shard_number);
-	if (!shard_map)
-		return -WALK_NO_RULE;
-	shard = bpf_map_lookup_elem(shard_map, &zero);
+	if (!slice || !slice->count)
+		return WALK_NO_RULE;
+	shard = unwind_shard_get(slice->block);
 	if (!shard)
-		return -WALK_NO_RULE;
-	return (int)unwind_rule_search(shard, slice, (__u32)offset & (UNWIND_PAGE_BYTES - 1));
+		return WALK_NO_RULE;
+	place = unwind_block_find(shard->words, UNWIND_SHARD_WORDS - 1, slice->block * 8,
+				  slice->count, offset);
+	if (place == UNWIND_RULE_NONE)
+		return WALK_NO_RULE;
+	place += entry->rules;
+	shard = unwind_shard_get(place);
+	if (!shard)
+		return WALK_NO_RULE;
+	known = known_rule_get(scratch, entry->load, offset);
+	known->load = entry->load;
+	known->offset = offset;
+	known->rule = shard->rules[place & (UNWIND_SHARD_CELLS - 1)];
+	return 0;
 }
 
 /*
@@ -80,11 +78,9 @@ __weak __noinline int unwind_step_gap(__u32 slot)
 	__u8 code[8] = {0};
 	__u64 pc;
 
-	/* From outside the code cannot be read. */
+	/* From outside the code cannot be read. Whether it is code at all the next look-up says. */
 	if (!scratch || scratch->is_outside || unwind_read(scratch, scratch->frame.sp, &pc, 1) ||
-	    mapping_find(slot, pc - 1) < 0)
-		return 0;
-	if (bpf_probe_read_user(code, CALL_MAX_BYTES, (const void *)(pc - CALL_MAX_BYTES)) ||
+	    bpf_probe_read_user(code, CALL_MAX_BYTES, (const void *)(pc - CALL_MAX_BYTES)) ||
 	    !unwind_is_behind_call(code))
 		return 0;
 	scratch->frame.pc = pc;
@@ -113,6 +109,25 @@ static __always_inline int unwind_step_without(__u32 slot, struct scratch *scrat
 	return end == WALK_ROOT ? WALK_ROOT : is_file ? why : WALK_FRAME_POINTER;
 }
 
+/* Step out of a file: by the rule for the place, or without one. */
+static __always_inline int unwind_step_file(__u32 slot, struct scratch *scratch, __u32 module,
+					    __u64 offset)
+{
+	const struct unwind_module *entry = bpf_map_lookup_elem(&unwind_modules, &module);
+	const struct known_rule *known;
+
+	if (!entry || entry->state == UNWIND_MODULE_ABSENT)
+		return WALK_NO_TABLE;
+	/* Rows reach no further than 4 GiB. */
+	if (entry->state == UNWIND_MODULE_BARE || offset >> 32)
+		return unwind_step_without(slot, scratch, WALK_NO_RULE);
+	known = known_rule_get(scratch, entry->load, (__u32)offset);
+	if ((known->load != entry->load || known->offset != (__u32)offset) &&
+	    unwind_rule_find(slot, module, (__u32)offset))
+		return unwind_step_without(slot, scratch, WALK_NO_RULE);
+	return unwind_step_rule(scratch, &scratch->frame, &known->rule);
+}
+
 /*
  * Write the frame that the walk has come to and move on to its caller. Returns UNWIND_GOES_ON, or
  * how the walk ends.
@@ -120,24 +135,27 @@ static __always_inline int unwind_step_without(__u32 slot, struct scratch *scrat
 __weak __noinline int unwind_advance(__u32 slot)
 {
 	struct scratch *scratch = scratch_get(slot);
-	const struct unwind_rule *rule;
 	struct mapping *mapping;
 	__u64 pc, place;
-	__u32 number;
-	int index, found;
+	int index;
 
 	if (!scratch)
 		return WALK_UNREADABLE;
 	pc = unwind_lookup_pc(&scratch->frame);
-	index = mapping_find(slot, pc);
-	if (index < 0) {
-		/* The leaf is where it is, a caller that is nowhere is none. */
-		if (!scratch->depth)
-			scratch->frames[(scratch->sample.kernel_count + scratch->depth++) &
-					(SCRATCH_FRAMES - 1)] = pc & FRAME_OFFSET_MASK;
-		return WALK_UNMAPPED;
+	/* Most callers are in the file that the frame before is in. */
+	mapping = &scratch->mappings[scratch->last_mapping & (SCRATCH_MAPPINGS - 1)];
+	if (pc - mapping->start >= mapping->end - mapping->start) {
+		index = mapping_find(slot, pc);
+		if (index < 0) {
+			/* The leaf is where it is, a caller that is nowhere is none. */
+			if (!scratch->depth)
+				scratch->frames[(scratch->sample.kernel_count + scratch->depth++) &
+						(SCRATCH_FRAMES - 1)] = pc & FRAME_OFFSET_MASK;
+			return WALK_UNMAPPED;
+		}
+		scratch->last_mapping = (__u32)index;
+		mapping = &scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
 	}
-	mapping = &scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
 	place = mapping_frame(mapping, pc);
 	scratch->found_module = mapping->module;
 	scratch->frames[(scratch->sample.kernel_count + scratch->depth) & (SCRATCH_FRAMES - 1)] =
@@ -145,17 +163,7 @@ __weak __noinline int unwind_advance(__u32 slot)
 	scratch->depth++;
 	if (mapping->module == MODULE_NONE)
 		return unwind_step_without(slot, scratch, WALK_FRAME_POINTER);
-
-	found = unwind_rule_find(mapping->module, place & FRAME_OFFSET_MASK);
-	if (found == -WALK_NO_TABLE)
-		return WALK_NO_TABLE;
-	if (found <= UNWIND_RULE_NONE)
-		return unwind_step_without(slot, scratch, WALK_NO_RULE);
-	number = (__u32)found;
-	rule = bpf_map_lookup_elem(&unwind_rules, &number);
-	if (!rule)
-		return WALK_UNSUPPORTED;
-	return unwind_step_rule(scratch, &scratch->frame, rule);
+	return unwind_step_file(slot, scratch, mapping->module, place & FRAME_OFFSET_MASK);
 }
 
 /* Walk on from scratch->frame until the end. Returns enum walk_end. */
@@ -184,6 +192,7 @@ static __always_inline void unwind_start(struct scratch *scratch)
 	frame->is_leaf = 1;
 	frame->keeps_rbx = 1;
 	scratch->depth = 0;
+	scratch->stack_from = NO_ADDRESS;
 }
 
 /* Read the registers of user mode and get ready to walk; 0, or how the walk ends at once. */

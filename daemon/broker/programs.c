@@ -150,7 +150,6 @@ void programs_get_fds(const struct programs *programs, int *fds)
 		[BROKER_FD_HEAP_RECORDS] = skeleton->maps.heap_records,
 		[BROKER_FD_HEAP_SLOTS] = skeleton->maps.heap_slots,
 		[BROKER_FD_HEAP_USAGE] = skeleton->maps.heap_usage,
-		[BROKER_FD_UNWIND_RULES] = skeleton->maps.unwind_rules,
 		[BROKER_FD_UNWIND_MODULES] = skeleton->maps.unwind_modules,
 		[BROKER_FD_UNWIND_SLICES] = skeleton->maps.unwind_slices,
 		[BROKER_FD_MAPPING_TABLES] = skeleton->maps.mapping_tables,
@@ -226,7 +225,8 @@ int programs_add_shards(struct programs *programs, uint32_t count, int *fds)
 		return -E2BIG;
 	while (made < count && !error) {
 		int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_shard", sizeof(uint32_t),
-					UNWIND_SHARD_ROWS * sizeof(struct unwind_row), 1, &options);
+					UNWIND_SHARD_CELLS * sizeof(struct unwind_cell), 1,
+					&options);
 
 		if (fd < 0) {
 			error = fd;

@@ -70,7 +70,7 @@ int image_write(const struct module_image_header *header, const struct image_tab
 		{&tables->symbols, &placed.symbols, sizeof(struct module_symbol)},
 		{&tables->text, &placed.text, 1},
 		{&tables->pages, &placed.pages, sizeof(struct unwind_page)},
-		{&tables->rows, &placed.rows, sizeof(struct unwind_row)},
+		{&tables->cells, &placed.cells, sizeof(struct unwind_cell)},
 		{&tables->rules, &placed.rules, sizeof(struct unwind_rule)},
 	};
 	_cleanup_close_ int fd = -1;

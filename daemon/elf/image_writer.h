@@ -22,7 +22,7 @@ struct image_tables {
 	struct image_table symbols;  /* struct module_symbol */
 	struct image_table text;     /* bytes */
 	struct image_table pages;    /* struct unwind_page */
-	struct image_table rows;     /* struct unwind_row */
+	struct image_table cells;    /* struct unwind_cell */
 	struct image_table rules;    /* struct unwind_rule */
 };
 

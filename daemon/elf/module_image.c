@@ -59,28 +59,49 @@ static int check_symbols(const struct module_symbol *symbols, uint64_t count, co
 	return 0;
 }
 
-static int check_page(const struct unwind_page *page, const struct unwind_row *rows,
-		      uint64_t row_count, uint64_t rule_count)
+/* Check that what leads through a block leads nowhere else, and that each part's rows ascend. */
+static int check_block(const uint16_t *words, uint32_t count, uint64_t rule_count)
 {
-	if (!page->count || page->first > row_count || page->count > row_count - page->first)
-		return -EBADMSG;
-	for (uint32_t i = 0; i < page->count; i++) {
-		const struct unwind_row *row = &rows[page->first + i];
+	const uint16_t *low = words + UNWIND_PARTS;
+	const uint16_t *high = low + count;
+	uint32_t row = 0;
 
-		if (row->rule >= rule_count || (i && row->offset <= row[-1].offset))
+	for (uint32_t part = 0; part < UNWIND_PARTS; part++) {
+		uint32_t first = row;
+
+		if (words[part] < row || words[part] > count)
 			return -EBADMSG;
+		for (; row < words[part]; row++) {
+			uint32_t bits = (high[row / 2] >> (row & 1) * 8) & 255U;
+			uint32_t rule =
+				bits << UNWIND_ROW_LOW_BITS | (low[row] & UNWIND_ROW_LOW_MASK);
+
+			if (rule >= rule_count ||
+			    (row > first && low[row] >> UNWIND_ROW_LOW_BITS <= low[row - 1] >>
+						    UNWIND_ROW_LOW_BITS))
+				return -EBADMSG;
+		}
 	}
-	return 0;
+	return row == count ? 0 : -EBADMSG;
 }
 
-static int check_rows(const struct module_image_header *header, const struct unwind_page *pages,
-		      const struct unwind_row *rows)
+static int check_pages(const struct module_image_header *header, const struct unwind_page *pages,
+		       const struct unwind_cell *cells)
 {
+	uint64_t end = 0;
+
+	if (header->rules.count > UNWIND_MAX_RULES)
+		return -EBADMSG;
 	for (uint64_t i = 0; i < header->pages.count; i++) {
-		/* each row in one page at most, so that checking takes no quadratic time */
-		if ((i && (pages[i].number <= pages[i - 1].number ||
-			   pages[i].first < pages[i - 1].first + pages[i - 1].count)) ||
-		    check_page(&pages[i], rows, header->rows.count, header->rules.count))
+		const struct unwind_page *page = &pages[i];
+
+		/* each block in one page at most, so that checking takes no quadratic time */
+		if ((i && page->number <= page[-1].number) || page->first < end || !page->count ||
+		    page->count > UNWIND_MAX_ROWS)
+			return -EBADMSG;
+		end = (uint64_t)page->first + unwind_block_cells(page->count);
+		if (end > header->cells.count ||
+		    check_block(cells[page->first].words, page->count, header->rules.count))
 			return -EBADMSG;
 	}
 	return 0;
@@ -89,23 +110,23 @@ static int check_rows(const struct module_image_header *header, const struct unw
 static int check_image(struct module_image *image)
 {
 	const struct module_image_header *header = image->header;
-	const void *segments, *symbols, *text, *pages, *rows, *rules;
+	const void *segments, *symbols, *text, *pages, *cells, *rules;
 
 	if (check_table(header, &header->segments, sizeof(*image->segments), &segments) ||
 	    check_table(header, &header->symbols, sizeof(*image->symbols), &symbols) ||
 	    check_table(header, &header->text, 1, &text) ||
 	    check_table(header, &header->pages, sizeof(*image->pages), &pages) ||
-	    check_table(header, &header->rows, sizeof(*image->rows), &rows) ||
+	    check_table(header, &header->cells, sizeof(*image->cells), &cells) ||
 	    check_table(header, &header->rules, sizeof(*image->rules), &rules) ||
 	    check_segments(segments, header->segments.count) ||
 	    check_symbols(symbols, header->symbols.count, text, header->text.count) ||
-	    check_rows(header, pages, rows))
+	    check_pages(header, pages, cells))
 		return -EBADMSG;
 	image->segments = segments;
 	image->symbols = symbols;
 	image->text = text;
 	image->pages = pages;
-	image->rows = rows;
+	image->cells = cells;
 	image->rules = rules;
 	return 0;
 }
@@ -181,18 +202,11 @@ static const struct unwind_page *find_page(const struct module_image *image, uin
 const struct unwind_rule *module_image_find_rule(const struct module_image *image, uint64_t offset)
 {
 	const struct unwind_page *page = find_page(image, offset >> UNWIND_PAGE_BITS);
-	const struct unwind_row *rows = page ? &image->rows[page->first] : NULL;
-	uint32_t low = 0;
-	uint32_t high = page ? page->count : 0;
+	uint32_t rule;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (rows[middle].offset <= (offset & (UNWIND_PAGE_BYTES - 1)))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && rows[low - 1].rule != UNWIND_RULE_NONE ? &image->rules[rows[low - 1].rule]
-							     : NULL;
+	if (!page)
+		return NULL;
+	rule = unwind_block_find(image->cells[page->first].words, UINT32_MAX, 0, page->count,
+				 (uint32_t)offset);
+	return rule == UNWIND_RULE_NONE ? NULL : &image->rules[rule];
 }

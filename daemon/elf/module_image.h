@@ -52,7 +52,7 @@ struct module_image_header {
 	struct module_image_table symbols;  /* struct module_symbol, by offset, not overlapping */
 	struct module_image_table text;     /* bytes: names, each terminated */
 	struct module_image_table pages;    /* struct unwind_page, by number */
-	struct module_image_table rows;     /* struct unwind_row, see bpf/unwind_table.h */
+	struct module_image_table cells;    /* struct unwind_cell, see bpf/unwind_table.h */
 	struct module_image_table rules;    /* struct unwind_rule; none: rows were not asked for */
 };
 
@@ -77,7 +77,7 @@ struct module_image {
 	const struct module_symbol *symbols;
 	const char *text;
 	const struct unwind_page *pages;
-	const struct unwind_row *rows;
+	const struct unwind_cell *cells;
 	const struct unwind_rule *rules;
 };
 

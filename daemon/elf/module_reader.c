@@ -9,6 +9,7 @@
 #include "daemon/elf/debug_file.h"
 #include "daemon/elf/image_writer.h"
 #include "daemon/elf/reader_message.h"
+#include "daemon/elf/row_blocks.h"
 #include "daemon/elf/symbols.h"
 #include "daemon/elf/unwind_rows.h"
 
@@ -46,6 +47,7 @@ static int read_image(const struct elf_file *file, const struct elf_file *debug,
 	_cleanup_(symbol_table_fini) struct symbol_table symbols = {0};
 	struct module_image_header header = {0};
 	_cleanup_(row_table_fini) struct row_table rows = {0};
+	_cleanup_(row_blocks_fini) struct row_blocks blocks = {0};
 	_cleanup_(function_list_fini) struct function_list functions = {0};
 	uint32_t symbol_flags;
 
@@ -57,6 +59,7 @@ static int read_image(const struct elf_file *file, const struct elf_file *debug,
 	if (want & READER_WANT_ROWS) {
 		row_table_init(&rows);
 		unwind_rows_read(file, &rows, &functions);
+		row_blocks_make(&blocks, &rows);
 		symbol_table_add_unnamed(&symbols, &functions);
 		header.flags |= rows.is_cut ? MODULE_IS_CUT : 0;
 	}
@@ -65,8 +68,8 @@ static int read_image(const struct elf_file *file, const struct elf_file *debug,
 		.segments = {file->segments, file->segment_count},
 		.symbols = {symbols.symbols, symbols.symbol_count},
 		.text = {symbols.text, symbols.text_bytes},
-		.pages = {rows.pages, rows.page_count},
-		.rows = {rows.rows, rows.row_count},
+		.pages = {blocks.pages, blocks.page_count},
+		.cells = {blocks.cells, blocks.cell_count},
 		.rules = {rows.rules, rows.rule_count},
 	};
 	return image_write(&header, &tables, image_fd);

@@ -44,7 +44,7 @@ static uint16_t find_rule(struct row_table *table, const struct unwind_rule *rul
 		if (!memcmp(rule, &table->rules[i], sizeof(*rule)))
 			return (uint16_t)i;
 	}
-	if (table->rule_count > ROW_TABLE_MAX_RULES) {
+	if (table->rule_count >= UNWIND_MAX_RULES) {
 		table->is_cut = 1;
 		return UNWIND_RULE_UNSUPPORTED;
 	}
@@ -59,7 +59,7 @@ static void start_page(struct row_table *table, uint32_t number)
 {
 	table->pages = memory_grow(table->pages, &table->page_capacity, table->page_count + 1,
 				   sizeof(*table->pages));
-	table->pages[table->page_count++] = (struct unwind_page){
+	table->pages[table->page_count++] = (struct row_page){
 		.number = number,
 		.first = (uint32_t)table->row_count,
 	};
@@ -71,10 +71,15 @@ static void add_row(struct row_table *table, uint32_t number, uint16_t offset, u
 	if (!table->page_count || table->pages[table->page_count - 1].number != number)
 		start_page(table, number);
 
-	struct unwind_page *page = &table->pages[table->page_count - 1];
+	struct row_page *page = &table->pages[table->page_count - 1];
 	struct unwind_row *last = page->count ? &table->rows[table->row_count - 1] : NULL;
 	if (last && last->offset == offset) {
 		last->rule = rule;
+		return;
+	}
+	if (page->count == UNWIND_MAX_ROWS) { /* only a hostile file has a rule a byte */
+		table->is_cut = 1;
+		last->rule = UNWIND_RULE_NONE;
 		return;
 	}
 	table->rows = memory_grow(table->rows, &table->row_capacity, table->row_count + 1,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Collects unwind rules in order of file offset into the pages, rows and rules of an image
- * (bpf/unwind_table.h): equal rules are stored once, a rule that does not change makes no row, and
- * each page begins with the rule that is in force at its start.
+ * Collects unwind rules in order of file offset into pages of rows: equal rules are stored once, a
+ * rule that does not change makes no row, and each page begins with the rule that is in force at its
+ * start. What an image holds is made of it by row_blocks.h.
  */
 #ifndef FLAME_DAEMON_ELF_ROW_TABLE_H
 #define FLAME_DAEMON_ELF_ROW_TABLE_H
@@ -14,12 +14,24 @@
 #include "common/hashmap.h"
 
 #define ROW_TABLE_MAX_ROWS   (UINT32_C(16) << 20)
-#define ROW_TABLE_MAX_RULES  65535
 #define ROW_TABLE_MAX_OFFSET (UINT64_C(4) << 30) /* in the file, bytes */
+
+/* From offset on, which is counted from the start of the page, a rule is in force. */
+struct unwind_row {
+	uint16_t offset;
+	uint16_t rule;
+};
+
+/* The rows of one page. */
+struct row_page {
+	uint32_t number; /* file offset >> UNWIND_PAGE_BITS */
+	uint32_t first;  /* row */
+	uint32_t count;  /* rows, at least one and UNWIND_MAX_ROWS at most */
+};
 
 /* Initialise with row_table_init(). */
 struct row_table {
-	struct unwind_page *pages;
+	struct row_page *pages;
 	size_t page_count;
 	size_t page_capacity;
 	struct unwind_row *rows;

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "daemon/elf/elf_file.h"
 #include "daemon/elf/module_image.h"
+#include "daemon/elf/row_blocks.h"
 #include "daemon/elf/row_table.h"
 #include "daemon/elf/unwind_rows.h"
 #include "tests/unwind/unwind_oracle.h"
@@ -39,6 +40,7 @@ static void compile(int fd, struct totals *totals)
 {
 	_cleanup_(elf_file_close) struct elf_file file = {.fd = -1};
 	_cleanup_(row_table_fini) struct row_table rows = {0};
+	_cleanup_(row_blocks_fini) struct row_blocks blocks = {0};
 	uint64_t start = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	if (elf_file_open(&file, fd) || file.header.e_machine != EM_X86_64 ||
@@ -46,13 +48,14 @@ static void compile(int fd, struct totals *totals)
 		return;
 	row_table_init(&rows);
 	unwind_rows_read(&file, &rows, NULL);
+	row_blocks_make(&blocks, &rows);
 	totals->compile_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 	totals->files++;
 	totals->rows += rows.row_count;
 	totals->pages += rows.page_count;
 	totals->rules += rows.rule_count;
-	totals->bytes += rows.row_count * sizeof(*rows.rows) +
-			 rows.page_count * sizeof(*rows.pages) +
+	totals->bytes += blocks.cell_count * sizeof(*blocks.cells) +
+			 blocks.page_count * sizeof(*blocks.pages) +
 			 rows.rule_count * sizeof(*rows.rules);
 	totals->cut += rows.is_cut != 0;
 }

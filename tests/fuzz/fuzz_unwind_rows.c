@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "daemon/elf/elf_file.h"
 #include "daemon/elf/image_writer.h"
+#include "daemon/elf/row_blocks.h"
 #include "daemon/elf/unwind_rows.h"
 #include "tests/fuzz/target.h"
 
@@ -61,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct program program;
 	_cleanup_(elf_file_close) struct elf_file file = {.fd = -1};
 	_cleanup_(row_table_fini) struct row_table rows = {0};
+	_cleanup_(row_blocks_fini) struct row_blocks blocks = {0};
 	_cleanup_close_ int image_fd = -1;
 	const struct module_image_header header = {0};
 	struct module_image image = {0};
@@ -71,10 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	row_table_init(&rows);
 	unwind_rows_read(&file, &rows, NULL);
+	row_blocks_make(&blocks, &rows);
 
 	const struct image_tables tables = {
-		.pages = {rows.pages, rows.page_count},
-		.rows = {rows.rows, rows.row_count},
+		.pages = {blocks.pages, blocks.page_count},
+		.cells = {blocks.cells, blocks.cell_count},
 		.rules = {rows.rules, rows.rule_count},
 	};
 	if (image_write(&header, &tables, &image_fd) || module_image_open(&image, image_fd))

@@ -9,6 +9,8 @@
 
 #include "common/cleanup.h"
 #include "daemon/elf/image_writer.h"
+#include "daemon/elf/row_blocks.h"
+#include "daemon/elf/row_table.h"
 #include "tests/unit/cmocka_all.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
@@ -17,8 +19,9 @@ static const struct module_segment segments[] = {{0x1000, 0x2000, 0x401000}, {0x
 static const struct module_symbol symbols[] = {{0x1000, 0x10, 0}, {0x1010, 1, 5}, {0x1100, 8, 7}};
 static const char text[] = "main\0f\0last";
 
-static const struct unwind_page pages[] = {{0, 0, 3}, {2, 3, 1}};
-static const struct unwind_row rows[] = {{0x1000, 2}, {0x1010, 0}, {0x1100, 3}, {0, 2}};
+/* Pages 0 and 2. */
+static struct unwind_row rows[] = {{0x1000, 2}, {0x1010, 0}, {0x1100, 3}, {0, 2}};
+static struct row_page pages[] = {{0, 0, 3}, {2, 3, 1}};
 static const struct unwind_rule rules[] = {
 	{0},
 	{.cfa = UNWIND_CFA_UNSUPPORTED},
@@ -34,15 +37,23 @@ static int write_sample(void)
 		.build_id = {0xab, 0xcd},
 		.debuglink = "x.debug",
 	};
+	const struct row_table table = {.pages = pages,
+					.page_count = ARRAY_SIZE(pages),
+					.rows = rows,
+					.row_count = ARRAY_SIZE(rows)};
+	_cleanup_(row_blocks_fini) struct row_blocks blocks = {0};
+	int fd = -1;
+
+	row_blocks_make(&blocks, &table);
+
 	const struct image_tables tables = {
 		.segments = {segments, ARRAY_SIZE(segments)},
 		.symbols = {symbols, ARRAY_SIZE(symbols)},
 		.text = {text, sizeof(text)},
-		.pages = {pages, ARRAY_SIZE(pages)},
-		.rows = {rows, ARRAY_SIZE(rows)},
+		.pages = {blocks.pages, blocks.page_count},
+		.cells = {blocks.cells, blocks.cell_count},
 		.rules = {rules, ARRAY_SIZE(rules)},
 	};
-	int fd = -1;
 
 	assert_int_equal(image_write(&header, &tables, &fd), 0);
 	return fd;
@@ -162,15 +173,21 @@ static void test_each_bound_is_checked(void **state)
 		{symbol_at + 32, 8, UINT64_MAX},   /* end wraps */
 		{sample.header.segments.offset + 8, 8, 0x2001},
 		{FIELD(pages.offset), 4},
-		{FIELD(rows.count), 3},
+		{FIELD(cells.count), 16},
 		{FIELD(rules.count), 3},
+		{FIELD(rules.count), UNWIND_MAX_RULES + 1},
 		{FIELD(rules.offset), UINT64_MAX - 7},
-		{sample.header.pages.offset + 4, 4, 2},     /* first row: too many from there */
-		{sample.header.pages.offset + 8, 4, 0},     /* no row */
-		{sample.header.pages.offset + 16, 4, 2},    /* rows of another page */
-		{sample.header.pages.offset + 12, 4, 0},    /* the same page twice */
-		{sample.header.rows.offset + 4, 2, 0x1000}, /* not in order */
-		{sample.header.rows.offset + 2, 2, 4},      /* no such rule */
+		{sample.header.pages.offset + 4, 4, 17}, /* block: too many cells from there */
+		{sample.header.pages.offset + 8, 4, 0},  /* no row */
+		{sample.header.pages.offset + 8, 4, 4},  /* more rows than the parts have */
+		{sample.header.pages.offset + 8, 4, UINT32_MAX},
+		{sample.header.pages.offset + 16, 4, 0}, /* the block of another page */
+		{sample.header.pages.offset + 12, 4, 0}, /* the same page twice */
+		{sample.header.cells.offset, 2, 1},      /* a part whose rows end before */
+		{sample.header.cells.offset + 10, 2, UINT16_MAX},
+		{sample.header.cells.offset + 2 * UNWIND_PARTS + 2, 2, 2}, /* not in order */
+		{sample.header.cells.offset + 2 * UNWIND_PARTS, 1, 4},     /* no such rule */
+		{sample.header.cells.offset + 2 * UNWIND_PARTS + 6, 1, 1}, /* nor such one */
 		{sample.header.segments.offset + 24 + 8, 8, UINT64_MAX},
 #undef FIELD
 	};

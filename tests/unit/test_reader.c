@@ -80,7 +80,7 @@ static void test_a_module_image_comes_back(void **state)
 
 	assert_int_equal(ask(*state, READER_MODULE, READER_WANT_ROWS, &file, 1, &answer), 0);
 	assert_int_equal(module_image_open(&image, answer), 0);
-	assert_true(image.header->rows.count > 0);
+	assert_true(image.header->cells.count > 0);
 	assert_true(image.header->flags & MODULE_HAS_SYMTAB);
 	assert_true(image.header->flags & MODULE_IS_EXECUTABLE);
 	assert_true(image.header->build_id_length > 0);

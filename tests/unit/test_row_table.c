@@ -25,7 +25,7 @@ static const char *show(const struct row_table *table)
 
 	text[0] = 0;
 	for (size_t i = 0; i < table->page_count; i++) {
-		const struct unwind_page *page = &table->pages[i];
+		const struct row_page *page = &table->pages[i];
 
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%x:", i ? " " : "",
 					 page->number);
@@ -91,16 +91,16 @@ static void test_equal_rules_are_stored_once_and_limited(void **state)
 	for (int i = 0; i < 200000; i++) {
 		struct unwind_rule rule = rule_number(1 + i % 1000);
 
-		row_table_add(&table, (uint64_t)i, &rule);
+		row_table_add(&table, 2 * (uint64_t)i, &rule);
 	}
 	assert_int_equal(table.rule_count, UNWIND_RULE_FIRST + 1000);
 	assert_int_equal(table.row_count, 200000);
 	for (int i = 0; i < 70000; i++) {
 		struct unwind_rule rule = rule_number(2000 + i);
 
-		row_table_add(&table, 200000 + (uint64_t)i, &rule);
+		row_table_add(&table, 400000 + 2 * (uint64_t)i, &rule);
 	}
-	assert_int_equal(table.rule_count, ROW_TABLE_MAX_RULES + 1);
+	assert_int_equal(table.rule_count, UNWIND_MAX_RULES);
 	assert_true(table.is_cut);
 	assert_int_equal(table.rows[table.row_count - 1].rule, UNWIND_RULE_UNSUPPORTED);
 	row_table_fini(&table);
@@ -123,11 +123,32 @@ static void test_files_over_the_limit_are_cut(void **state)
 	row_table_fini(&table);
 }
 
+static void test_a_rule_a_byte_ends_before_the_page_does(void **state)
+{
+	struct row_table table;
+
+	(void)state;
+	row_table_init(&table);
+	for (int i = 0; i < 70000; i++) {
+		struct unwind_rule rule = rule_number(1 + i % 2);
+
+		row_table_add(&table, (uint64_t)i, &rule);
+	}
+	assert_true(table.is_cut);
+	assert_int_equal(table.page_count, 2);
+	assert_int_equal(table.pages[0].count, UNWIND_MAX_ROWS);
+	assert_int_equal(table.rows[UNWIND_MAX_ROWS - 1].rule, UNWIND_RULE_NONE);
+	assert_int_equal(table.rows[table.pages[1].first].offset, 0);
+	assert_int_not_equal(table.rows[table.pages[1].first].rule, UNWIND_RULE_NONE);
+	row_table_fini(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules_become_pages_of_rows),
 		cmocka_unit_test(test_equal_rules_are_stored_once_and_limited),
+		cmocka_unit_test(test_a_rule_a_byte_ends_before_the_page_does),
 		cmocka_unit_test(test_files_over_the_limit_are_cut),
 	};
 

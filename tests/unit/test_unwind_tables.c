@@ -11,14 +11,15 @@
 #include "common/frame.h"
 #include "daemon/core/names/module_table.h"
 #include "daemon/core/workers/broker_client.h"
+#include "daemon/elf/row_blocks.h"
+#include "daemon/elf/row_table.h"
 #include "tests/unit/cmocka_all.h"
 
-#define SHARD_BYTES (UNWIND_SHARD_ROWS * sizeof(struct unwind_row))
+#define SHARD_BYTES (UNWIND_SHARD_CELLS * sizeof(struct unwind_cell))
 #define MODULES     6
 
 /* The arrays that are the kernel's otherwise. */
 static int fds[BROKER_FD_COUNT];
-static struct unwind_rule *rules;
 static struct unwind_module *entries;
 static struct unwind_slice *slices;
 
@@ -67,8 +68,7 @@ static void grant_shards(void)
 static struct image {
 	struct module module;
 	struct module_image_header header;
-	struct unwind_page pages[4];
-	struct unwind_row *rows;
+	struct row_blocks blocks;
 	struct unwind_rule rules[4];
 } images[MODULES];
 
@@ -85,47 +85,63 @@ static const struct module *make_module(uint32_t index, uint32_t first_page, uin
 					uint32_t row_count, int distinct)
 {
 	struct image *image = &images[index];
+	struct row_table table = {.page_count = page_count};
 
-	free(image->rows);
+	row_blocks_fini(&image->blocks);
 	*image = (struct image){.module = {.number = MODULE_FIRST_FILE + index,
 					   .state = MODULE_READY,
 					   .path = (char[]){"file"}}};
-	image->rows = memory_new(((size_t)page_count * row_count + 1) * sizeof(*image->rows));
+	table.rows = memory_new(((size_t)page_count * row_count + 1) * sizeof(*table.rows));
+	table.pages = memory_new(((size_t)page_count + 1) * sizeof(*table.pages));
 	for (uint32_t page = 0; page < page_count; page++) {
-		image->pages[page] =
-			(struct unwind_page){first_page + page, page * row_count, row_count};
+		table.pages[page] =
+			(struct row_page){first_page + page, page * row_count, row_count};
 		for (uint32_t row = 0; row < row_count; row++)
-			image->rows[page * row_count + row] =
+			table.rows[page * row_count + row] =
 				(struct unwind_row){(uint16_t)row, (uint16_t)(row % 4)};
 	}
+	row_blocks_make(&image->blocks, &table);
+	row_table_fini(&table);
 	for (int i = 0; i < 2; i++)
 		image->rules[UNWIND_RULE_FIRST + i] =
 			(struct unwind_rule){.cfa_offset = 8 + 8 * i + 100 * distinct,
 					     .ra_offset = -8,
 					     .ra = UNWIND_AT_CFA};
+	image->rules[UNWIND_RULE_UNSUPPORTED].cfa = UNWIND_CFA_UNSUPPORTED;
 	image->header.pages.count = page_count;
-	image->header.rows.count = (uint64_t)page_count * row_count;
+	image->header.cells.count = image->blocks.cell_count;
 	image->header.rules.count = 4;
 	image->module.image = (struct module_image){.header = &image->header,
-						    .pages = image->pages,
-						    .rows = image->rows,
+						    .pages = image->blocks.pages,
+						    .cells = image->blocks.cells,
 						    .rules = image->rules};
 	return &image->module;
 }
 
-/* The row that a walk would find, as the kernel program finds it. */
-static const struct unwind_rule *find_rule(uint32_t number, uint32_t page, uint32_t row)
+/* Cells of a shard as the kernel has them. */
+static void read_cells(uint32_t place, uint32_t count, void *cells)
 {
+	ssize_t bytes = (ssize_t)(count * sizeof(struct unwind_cell));
+	off_t at = (off_t)((place & (UNWIND_SHARD_CELLS - 1)) * sizeof(struct unwind_cell));
+
+	assert_int_equal(pread(shard_fds[place >> UNWIND_SHARD_BITS], cells, (size_t)bytes, at),
+			 bytes);
+}
+
+/* The rule that a walk would find at an offset in a page, as the kernel program finds it. */
+static struct unwind_rule find_rule(uint32_t number, uint32_t page, uint32_t offset)
+{
+	static struct unwind_cell block[UNWIND_SHARD_CELLS];
 	const struct unwind_module *entry = &entries[number];
 	const struct unwind_slice *slice = &slices[entry->first_slice + page - entry->first_page];
-	struct unwind_row found;
-	off_t at = (off_t)((slice->first + row) * sizeof(found));
+	struct unwind_rule rule;
 
 	assert_int_equal(entry->state, UNWIND_MODULE_LOADED);
-	assert_true(row < slice->count);
-	assert_int_equal(pread(shard_fds[slice->shard], &found, sizeof(found), at), sizeof(found));
-	assert_int_equal(found.offset, row);
-	return &rules[found.rule];
+	read_cells(slice->block, unwind_block_cells(slice->count), block);
+	read_cells(entry->rules +
+			   unwind_block_find(block->words, UINT32_MAX, 0, slice->count, offset),
+		   1, &rule);
+	return rule;
 }
 
 static struct unwind_tables *start(uint64_t shards)
@@ -152,16 +168,16 @@ static void test_rows_get_into_force_when_there_is_room(void **state)
 	grant_shards();
 	assert_int_equal(entries[module->number].first_page, 3);
 	assert_int_equal(entries[module->number].page_count, 2);
-	assert_int_equal(find_rule(module->number, 4, 98)->cfa_offset, 8);
-	assert_int_equal(find_rule(module->number, 4, 99)->cfa_offset, 16);
-	assert_int_equal(unwind_cfa_kind(find_rule(module->number, 3, 0)), UNWIND_CFA_NONE);
-	assert_int_equal(unwind_cfa_kind(find_rule(module->number, 3, 1)), UNWIND_CFA_UNSUPPORTED);
+	assert_int_equal(find_rule(module->number, 4, 98).cfa_offset, 8);
+	assert_int_equal(find_rule(module->number, 4, 99).cfa_offset, 16);
+	assert_int_equal(find_rule(module->number, 3, 0).cfa, UNWIND_CFA_NONE);
+	assert_int_equal(find_rule(module->number, 3, 1).cfa, UNWIND_CFA_UNSUPPORTED);
 	unwind_tables_get_usage(tables, &usage);
 	assert_int_equal(usage.rows, 200);
 	assert_int_equal(usage.modules, 1);
 }
 
-static void test_equal_rules_of_all_files_are_one(void **state)
+static void test_each_file_has_rules_of_its_own(void **state)
 {
 	_cleanup_(unwind_tables_closep) struct unwind_tables *tables = start(64);
 	struct unwind_usage usage;
@@ -169,13 +185,11 @@ static void test_equal_rules_of_all_files_are_one(void **state)
 	(void)state;
 	unwind_tables_add(tables, make_module(0, 0, 1, 10, 0));
 	grant_shards();
-	unwind_tables_add(tables, make_module(1, 0, 1, 10, 0));
+	unwind_tables_add(tables, make_module(1, 0, 1, 10, 1));
 	unwind_tables_get_usage(tables, &usage);
-	assert_int_equal(usage.rules, UNWIND_RULE_FIRST + 2);
-	unwind_tables_add(tables, make_module(2, 0, 1, 10, 1));
-	unwind_tables_get_usage(tables, &usage);
-	assert_int_equal(usage.rules, UNWIND_RULE_FIRST + 4);
-	assert_int_equal(find_rule(MODULE_FIRST_FILE + 2, 0, 2)->cfa_offset, 108);
+	assert_int_equal(usage.rules, 8);
+	assert_int_equal(find_rule(MODULE_FIRST_FILE, 0, 2).cfa_offset, 8);
+	assert_int_equal(find_rule(MODULE_FIRST_FILE + 1, 0, 2).cfa_offset, 108);
 }
 
 static void test_files_without_rows_are_stepped_by_frame_pointer(void **state)
@@ -198,10 +212,10 @@ static void test_what_can_never_fit_does_not_drive_others_out(void **state)
 	struct image *far = &images[1];
 
 	(void)state;
-	unwind_tables_add(tables, make_module(0, 0, 2, 30000, 0));
+	unwind_tables_add(tables, make_module(0, 0, 2, 40000, 0));
 	assert_int_equal(entries[MODULE_FIRST_FILE].state, UNWIND_MODULE_BARE);
 	make_module(1, 0, 2, 10, 0);
-	far->pages[1].number = UINT32_MAX; /* as a hostile file could have it */
+	far->blocks.pages[1].number = UINT32_MAX; /* as a hostile file could have it */
 	unwind_tables_add(tables, &far->module);
 	assert_int_equal(entries[MODULE_FIRST_FILE + 1].state, UNWIND_MODULE_BARE);
 	assert_null(shards_wanted);
@@ -216,11 +230,11 @@ static void test_files_that_no_walk_needs_give_way_and_come_back(void **state)
 	struct unwind_usage usage;
 
 	(void)state;
-	unwind_tables_add(tables, make_module(0, 0, 1, 30000, 0));
+	unwind_tables_add(tables, make_module(0, 0, 1, 40000, 0));
 	grant_shards();
-	unwind_tables_add(tables, make_module(1, 0, 1, 30000, 0));
+	unwind_tables_add(tables, make_module(1, 0, 1, 40000, 0));
 	entries[used].used_s = (uint32_t)(now_ns / NS_PER_SECOND);
-	unwind_tables_add(tables, make_module(2, 0, 1, 20000, 0));
+	unwind_tables_add(tables, make_module(2, 0, 1, 30000, 0));
 	assert_int_equal(entries[late].state, UNWIND_MODULE_ABSENT);
 
 	unwind_tables_tick(tables, now_ns);
@@ -239,7 +253,7 @@ static void test_files_that_no_walk_needs_give_way_and_come_back(void **state)
 	for (int i = 0; i < 4 && entries[old].state != UNWIND_MODULE_LOADED; i++)
 		unwind_tables_tick(tables, now_ns + (uint64_t)i * NS_PER_SECOND);
 	assert_int_equal(entries[old].state, UNWIND_MODULE_LOADED);
-	assert_int_equal(find_rule(old, 0, 29999)->cfa_offset, 16);
+	assert_int_equal(find_rule(old, 0, 39999).cfa_offset, 16);
 }
 
 static void test_room_is_used_again_without_end(void **state)
@@ -247,21 +261,26 @@ static void test_room_is_used_again_without_end(void **state)
 	_cleanup_(unwind_tables_closep) struct unwind_tables *tables = start(1);
 	struct unwind_usage usage;
 	uint64_t now_ns = NS_PER_SECOND;
+	uint32_t load = 0;
 
 	(void)state;
 	for (int i = 0; i < 100; i++, now_ns += NS_PER_SECOND) {
-		const struct module *module = make_module(0, (uint32_t)i, 1, 30000, 0);
+		const struct module *module = make_module(0, (uint32_t)i, 1, 40000, 0);
 
 		unwind_tables_add(tables, module);
 		if (!i)
 			grant_shards();
 		unwind_tables_tick(tables, now_ns);
 		assert_int_equal(entries[module->number].state, UNWIND_MODULE_LOADED);
+		/* What walks remember of the rows before is no longer meant. */
+		assert_true(entries[module->number].load > load);
+		load = entries[module->number].load;
 		unwind_tables_remove(tables, module->number);
 	}
 	unwind_tables_tick(tables, now_ns);
 	unwind_tables_get_usage(tables, &usage);
 	assert_int_equal(usage.rows, 0);
+	assert_int_equal(usage.rules, 0);
 	assert_int_equal(usage.modules, 0);
 	assert_int_equal(usage.bytes, SHARD_BYTES);
 }
@@ -273,7 +292,6 @@ static int open_arrays(void **state)
 		size_t bytes;
 		void *array;
 	} arrays[] = {
-		{BROKER_FD_UNWIND_RULES, UNWIND_MAX_RULES * sizeof(*rules), &rules},
 		{BROKER_FD_UNWIND_MODULES, (MODULE_LAST_FILE + 1) * sizeof(*entries), &entries},
 		{BROKER_FD_UNWIND_SLICES, UNWIND_MAX_SLICES * sizeof(*slices), &slices},
 	};
@@ -293,7 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_get_into_force_when_there_is_room),
-		cmocka_unit_test(test_equal_rules_of_all_files_are_one),
+		cmocka_unit_test(test_each_file_has_rules_of_its_own),
 		cmocka_unit_test(test_files_without_rows_are_stepped_by_frame_pointer),
 		cmocka_unit_test(test_what_can_never_fit_does_not_drive_others_out),
 		cmocka_unit_test(test_files_that_no_walk_needs_give_way_and_come_back),

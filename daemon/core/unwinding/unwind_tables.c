@@ -9,20 +9,19 @@
 #include "bpf/unwind_table.h"
 #include "common/clock.h"
 #include "common/frame.h"
-#include "common/hashmap.h"
 #include "common/log.h"
 #include "daemon/core/names/extents.h"
 #include "daemon/core/names/module_table.h"
 #include "daemon/core/workers/broker_client.h"
 
-#define SHARD_BYTES      (UNWIND_SHARD_ROWS * sizeof(struct unwind_row))
+#define SHARD_BYTES      (UNWIND_SHARD_CELLS * sizeof(struct unwind_cell))
 #define MAX_MODULE_PAGES (UNWIND_MAX_SLICES / 8) /* a file of 2 GiB */
 #define MODULE_COUNT     (MODULE_LAST_FILE + 1)
 
 struct shard {
 	int fd;
-	struct unwind_row *rows; /* NULL: not mapped at the moment */
-	struct extents free_rows;
+	struct unwind_cell *cells; /* NULL: not mapped at the moment */
+	struct extents free_cells;
 };
 
 /* What walks that are under way may still look at: free at the tick after the next. */
@@ -30,6 +29,8 @@ struct leaving {
 	struct unwind_slice *slices; /* copies. Owned. */
 	uint32_t first_slice;
 	uint32_t slice_count;
+	uint32_t rules; /* place of the first one */
+	uint32_t rule_count;
 	uint64_t since_ns;
 };
 
@@ -38,12 +39,10 @@ struct unwind_tables {
 	struct module_table *modules;
 
 	/* Shared with the kernel programs. */
-	struct unwind_rule *rules;
 	struct unwind_module *entries;
 	struct unwind_slice *slices;
 
-	struct hashmap rule_index;
-	uint32_t rule_count;
+	uint16_t rule_counts[MODULE_COUNT]; /* of modules with rows in force */
 	struct extents free_slices;
 	struct shard shards[UNWIND_MAX_SHARDS];
 	uint32_t shard_count, shard_limit;
@@ -57,76 +56,60 @@ struct unwind_tables {
 	struct leaving *leaving;
 	size_t leaving_count, leaving_capacity;
 
-	uint64_t row_count;
+	uint64_t row_count, rule_count;
+	uint32_t load_count; /* ever */
 	uint32_t loaded_count;
 	uint64_t ever_evicted;
 };
 
-/* ---- Rules ---- */
-
-/* Number of a rule in the array that all modules share; UNWIND_RULE_UNSUPPORTED when it is full. */
-static uint16_t add_rule(struct unwind_tables *tables, const struct unwind_rule *rule)
-{
-	uint32_t hash = hash_bytes(rule, sizeof(*rule));
-	struct hashmap_cursor cursor;
-
-	for (uint32_t i = hashmap_first(&tables->rule_index, hash, &cursor); i != HASHMAP_NONE;
-	     i = hashmap_next(&tables->rule_index, &cursor)) {
-		if (memcmp(&tables->rules[i], rule, sizeof(*rule)) == 0)
-			return (uint16_t)i;
-	}
-	if (tables->rule_count == UNWIND_MAX_RULES)
-		return UNWIND_RULE_UNSUPPORTED;
-
-	uint32_t number = tables->rule_count++;
-
-	tables->rules[number] = *rule;
-	hashmap_add(&tables->rule_index, hash, number);
-	return (uint16_t)number;
-}
-
-static void add_fixed_rules(struct unwind_tables *tables)
-{
-	tables->rules[UNWIND_RULE_NONE] = (struct unwind_rule){.cfa = UNWIND_CFA_NONE};
-	tables->rules[UNWIND_RULE_UNSUPPORTED] =
-		(struct unwind_rule){.cfa = UNWIND_CFA_UNSUPPORTED, .ra = UNWIND_AT_CFA};
-	tables->rule_count = UNWIND_RULE_FIRST;
-}
-
-/* The shared numbers of an image's rules. Owned (free). */
-static uint16_t *translate_rules(struct unwind_tables *tables, const struct module_image *image)
-{
-	size_t count = image->header->rules.count;
-	uint16_t *numbers = memory_new((count > UNWIND_RULE_FIRST ? count : UNWIND_RULE_FIRST) *
-				       sizeof(*numbers));
-
-	numbers[UNWIND_RULE_UNSUPPORTED] = UNWIND_RULE_UNSUPPORTED;
-	for (size_t i = UNWIND_RULE_FIRST; i < count; i++)
-		numbers[i] = add_rule(tables, &image->rules[i]);
-	return numbers;
-}
-
 /* ---- Shards ---- */
 
-static struct unwind_row *map_shard(struct shard *shard)
+/* The cells from place on, in memory; NULL: they cannot be had there. */
+static struct unwind_cell *map_place(struct unwind_tables *tables, uint32_t place)
 {
-	if (!shard->rows) {
-		void *rows =
+	struct shard *shard = &tables->shards[place >> UNWIND_SHARD_BITS];
+
+	if (!shard->cells) {
+		void *cells =
 			mmap(NULL, SHARD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, shard->fd, 0);
 
-		shard->rows = rows == MAP_FAILED ? NULL : rows;
+		if (cells == MAP_FAILED)
+			return NULL;
+		shard->cells = cells;
 	}
-	return shard->rows;
+	return &shard->cells[place & (UNWIND_SHARD_CELLS - 1)];
 }
 
 /* Mapped only while they are written, so that they do not count as the core's own memory. */
 static void unmap_shards(struct unwind_tables *tables)
 {
 	for (uint32_t i = 0; i < tables->shard_count; i++) {
-		if (tables->shards[i].rows)
-			munmap(tables->shards[i].rows, SHARD_BYTES);
-		tables->shards[i].rows = NULL;
+		if (tables->shards[i].cells)
+			munmap(tables->shards[i].cells, SHARD_BYTES);
+		tables->shards[i].cells = NULL;
 	}
+}
+
+/* Find room for count cells in a row; the newest shards are the emptiest. Errors: -ENOSPC. */
+static int take_cells(struct unwind_tables *tables, uint32_t count, uint32_t *place)
+{
+	for (uint32_t i = tables->shard_count; i-- > 0;) {
+		struct shard *shard = &tables->shards[i];
+		uint32_t first;
+
+		if (shard->free_cells.free_count < count ||
+		    extents_take(&shard->free_cells, count, &first))
+			continue;
+		*place = i << UNWIND_SHARD_BITS | first;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void give_cells(struct unwind_tables *tables, uint32_t place, uint32_t count)
+{
+	extents_give(&tables->shards[place >> UNWIND_SHARD_BITS].free_cells,
+		     place & (UNWIND_SHARD_CELLS - 1), count);
 }
 
 static void load_waiting(struct unwind_tables *tables);
@@ -149,7 +132,7 @@ static void on_shards(void *context, int error, const int *fds, size_t fd_count)
 		struct shard *shard = &tables->shards[tables->shard_count++];
 
 		shard->fd = fds[i];
-		extents_give(&shard->free_rows, 0, UNWIND_SHARD_ROWS);
+		extents_give(&shard->free_cells, 0, UNWIND_SHARD_CELLS);
 	}
 	load_waiting(tables);
 }
@@ -175,76 +158,80 @@ static int ask_for_shards(struct unwind_tables *tables)
 /* ---- Loading ---- */
 
 /* Give back the first count slices that were taken for a module. */
-static void give_rows(struct unwind_tables *tables, const struct unwind_slice *slices,
-		      uint32_t count)
+static void give_blocks(struct unwind_tables *tables, const struct unwind_slice *slices,
+			uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (!slices[i].count)
 			continue;
-		extents_give(&tables->shards[slices[i].shard].free_rows, slices[i].first,
-			     slices[i].count);
+		give_cells(tables, slices[i].block, unwind_block_cells(slices[i].count));
 		tables->row_count -= slices[i].count;
 	}
 }
 
-/* Find room for count rows; the newest shards are the emptiest. */
-static int take_rows(struct unwind_tables *tables, uint32_t count, struct unwind_slice *slice)
-{
-	for (uint32_t i = tables->shard_count; i-- > 0;) {
-		struct shard *shard = &tables->shards[i];
-		uint32_t first;
-
-		if (shard->free_rows.free_count < count ||
-		    extents_take(&shard->free_rows, count, &first))
-			continue;
-		*slice = (struct unwind_slice){(uint16_t)i, (uint16_t)first, count};
-		tables->row_count += count;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-static int take_all_rows(struct unwind_tables *tables, const struct module_image *image,
-			 struct unwind_slice *slices, uint32_t slice_count)
+static int take_blocks(struct unwind_tables *tables, const struct module_image *image,
+		       struct unwind_slice *slices, uint32_t slice_count)
 {
 	uint32_t first_page = image->pages[0].number;
 
 	memset(slices, 0, slice_count * sizeof(*slices));
 	for (uint64_t i = 0; i < image->header->pages.count; i++) {
 		const struct unwind_page *page = &image->pages[i];
+		struct unwind_slice *slice = &slices[page->number - first_page];
 
-		if (!page->count)
-			continue;
-		if (take_rows(tables, page->count, &slices[page->number - first_page])) {
-			give_rows(tables, slices, page->number - first_page);
+		if (take_cells(tables, unwind_block_cells(page->count), &slice->block)) {
+			give_blocks(tables, slices, page->number - first_page);
 			return -ENOSPC;
 		}
+		slice->count = page->count;
+		tables->row_count += page->count;
 	}
 	return 0;
 }
 
-static int write_rows(struct unwind_tables *tables, const struct module_image *image,
-		      const struct unwind_slice *slices)
+/* Copy what an image has into the room that was taken for it. Errors: -ENOMEM. */
+static int write_cells(struct unwind_tables *tables, const struct module_image *image,
+		       const struct unwind_slice *slices, uint32_t rules)
 {
-	_cleanup_free_ uint16_t *numbers = translate_rules(tables, image);
 	uint32_t first_page = image->pages[0].number;
+	struct unwind_cell *to = map_place(tables, rules);
 
+	if (!to)
+		return -ENOMEM;
+	memcpy(to, image->rules, image->header->rules.count * sizeof(*image->rules));
 	for (uint64_t i = 0; i < image->header->pages.count; i++) {
 		const struct unwind_page *page = &image->pages[i];
-		const struct unwind_slice *slice = &slices[page->number - first_page];
-		const struct unwind_row *from = &image->rows[page->first];
-		struct unwind_row *to;
 
-		if (!page->count)
-			continue;
-		to = map_shard(&tables->shards[slice->shard]);
+		to = map_place(tables, slices[page->number - first_page].block);
 		if (!to)
 			return -ENOMEM;
-		for (uint32_t row = 0; row < page->count; row++)
-			to[slice->first + row] =
-				(struct unwind_row){from[row].offset, numbers[from[row].rule]};
+		memcpy(to, &image->cells[page->first],
+		       unwind_block_cells(page->count) * sizeof(*to));
 	}
 	return 0;
+}
+
+/* Take room for the blocks and rules of an image and fill it. Errors: -ENOSPC, -ENOMEM. */
+static int place_image(struct unwind_tables *tables, const struct module_image *image,
+		       struct unwind_slice *slices, uint32_t slice_count, uint32_t *rules)
+{
+	uint32_t rule_count = (uint32_t)image->header->rules.count;
+	int error = take_cells(tables, rule_count, rules);
+
+	if (error)
+		return error;
+	error = take_blocks(tables, image, slices, slice_count);
+	if (error) {
+		give_cells(tables, *rules, rule_count);
+		return error;
+	}
+	error = write_cells(tables, image, slices, *rules);
+	unmap_shards(tables);
+	if (error) {
+		give_blocks(tables, slices, slice_count);
+		give_cells(tables, *rules, rule_count);
+	}
+	return error;
 }
 
 /* Errors: -ENOSPC when there is not enough room now. */
@@ -253,23 +240,21 @@ static int load(struct unwind_tables *tables, const struct module *module)
 	const struct module_image *image = &module->image;
 	uint64_t page_count = image->header->pages.count;
 	struct unwind_module *entry = &tables->entries[module->number];
-	uint32_t slice_count, first;
+	uint32_t slice_count, first, rules;
 	int error;
 
 	slice_count = image->pages[page_count - 1].number - image->pages[0].number + 1;
 	if (extents_take(&tables->free_slices, slice_count, &first))
 		return -ENOSPC;
-	error = take_all_rows(tables, image, &tables->slices[first], slice_count);
-	if (!error) {
-		error = write_rows(tables, image, &tables->slices[first]);
-		unmap_shards(tables);
-		if (error)
-			give_rows(tables, &tables->slices[first], slice_count);
-	}
+	error = place_image(tables, image, &tables->slices[first], slice_count, &rules);
 	if (error) {
 		extents_give(&tables->free_slices, first, slice_count);
 		return error;
 	}
+	tables->rule_counts[module->number] = (uint16_t)image->header->rules.count;
+	tables->rule_count += image->header->rules.count;
+	entry->rules = rules;
+	entry->load = ++tables->load_count;
 	entry->first_slice = first;
 	entry->first_page = image->pages[0].number;
 	entry->page_count = slice_count;
@@ -294,6 +279,8 @@ static void unload(struct unwind_tables *tables, uint32_t number, uint64_t now_n
 	memcpy(leaving->slices, &tables->slices[entry->first_slice], bytes);
 	leaving->first_slice = entry->first_slice;
 	leaving->slice_count = entry->page_count;
+	leaving->rules = entry->rules;
+	leaving->rule_count = tables->rule_counts[number];
 	leaving->since_ns = now_ns;
 	tables->loaded_count--;
 }
@@ -309,7 +296,9 @@ static void give_up_leaving(struct unwind_tables *tables, uint64_t now_ns)
 			tables->leaving[kept++] = *leaving;
 			continue;
 		}
-		give_rows(tables, leaving->slices, leaving->slice_count);
+		give_blocks(tables, leaving->slices, leaving->slice_count);
+		give_cells(tables, leaving->rules, leaving->rule_count);
+		tables->rule_count -= leaving->rule_count;
 		extents_give(&tables->free_slices, leaving->first_slice, leaving->slice_count);
 		free(leaving->slices);
 	}
@@ -385,7 +374,8 @@ static int can_fit(const struct unwind_tables *tables, const struct module_image
 	uint64_t slice_count = (uint64_t)image->pages[last].number - image->pages[0].number + 1;
 
 	return slice_count <= MAX_MODULE_PAGES &&
-	       image->header->rows.count <= (uint64_t)tables->shard_limit * UNWIND_SHARD_ROWS / 2;
+	       image->header->cells.count + image->header->rules.count <=
+		       (uint64_t)tables->shard_limit * UNWIND_SHARD_CELLS / 2;
 }
 
 static int needs_rows(const struct unwind_tables *tables, const struct module *module)
@@ -423,8 +413,10 @@ void unwind_tables_add(struct unwind_tables *tables, const struct module *module
 	if (!needs_rows(tables, module))
 		return;
 	if (!can_fit(tables, &module->image)) {
-		log_warn("Unwind rows that take too much room are left out: path=%s rows=%llu",
-			 module->path, (unsigned long long)module->image.header->rows.count);
+		log_warn("Unwind rows that take too much room are left out: path=%s bytes=%llu",
+			 module->path,
+			 (unsigned long long)(module->image.header->cells.count *
+					      sizeof(struct unwind_cell)));
 		unwind_tables_add_bare(tables, module->number);
 		return;
 	}
@@ -469,7 +461,6 @@ static int map_array(int fd, size_t bytes, void *result)
 	return 0;
 }
 
-#define RULES_BYTES   (UNWIND_MAX_RULES * sizeof(struct unwind_rule))
 #define ENTRIES_BYTES (MODULE_COUNT * sizeof(struct unwind_module))
 #define SLICES_BYTES  (UNWIND_MAX_SLICES * sizeof(struct unwind_slice))
 
@@ -483,14 +474,11 @@ int unwind_tables_open(const int *fds, uint64_t limit_bytes, struct broker_clien
 	tables->broker = broker;
 	tables->modules = modules;
 	tables->shard_limit = limit > UNWIND_MAX_SHARDS ? UNWIND_MAX_SHARDS : (uint32_t)limit;
-	error = map_array(fds[BROKER_FD_UNWIND_RULES], RULES_BYTES, &tables->rules);
-	if (!error)
-		error = map_array(fds[BROKER_FD_UNWIND_MODULES], ENTRIES_BYTES, &tables->entries);
+	error = map_array(fds[BROKER_FD_UNWIND_MODULES], ENTRIES_BYTES, &tables->entries);
 	if (!error)
 		error = map_array(fds[BROKER_FD_UNWIND_SLICES], SLICES_BYTES, &tables->slices);
 	if (error)
 		return error;
-	add_fixed_rules(tables);
 	extents_give(&tables->free_slices, 0, UNWIND_MAX_SLICES);
 	*result = steal_ptr(&tables);
 	return 0;
@@ -502,18 +490,15 @@ void unwind_tables_close(struct unwind_tables *tables)
 		return;
 	for (uint32_t i = 0; i < tables->shard_count; i++) {
 		close(tables->shards[i].fd);
-		extents_fini(&tables->shards[i].free_rows);
+		extents_fini(&tables->shards[i].free_cells);
 	}
 	for (size_t i = 0; i < tables->leaving_count; i++)
 		free(tables->leaving[i].slices);
-	if (tables->rules)
-		munmap(tables->rules, RULES_BYTES);
 	if (tables->entries)
 		munmap(tables->entries, ENTRIES_BYTES);
 	if (tables->slices)
 		munmap(tables->slices, SLICES_BYTES);
 	extents_fini(&tables->free_slices);
-	hashmap_fini(&tables->rule_index);
 	free(tables->waiting);
 	free(tables->evicted);
 	free(tables->evicted_used);

@@ -25,7 +25,7 @@ struct unwind_tables;
 struct unwind_usage {
 	uint32_t modules; /* with rows in force */
 	uint32_t waiting; /* that have rows, for which there is no room yet */
-	uint32_t rules;
+	uint64_t rules;   /* of all modules */
 	uint64_t rows;
 	uint64_t bytes;   /* of the shards */
 	uint64_t evicted; /* modules, ever */
