@@ -54,7 +54,8 @@ void client_connect(struct client *client)
 
 	if (client->connection)
 		return;
-	int error = connection_open(client->local_path, &client->connection, &message);
+	int error = connection_open(client->local_path, client->silence_ms, &client->connection,
+				    &message);
 	if (error)
 		exit_unreachable(client, error, message);
 }
@@ -66,6 +67,12 @@ void client_ask(struct client *client, const char *method, json_t *parameters,
 	int error = connection_call(client->connection, method, parameters, answer);
 	if (!error)
 		return;
+	if (error == -ETIMEDOUT)
+		errx(EXIT_UNREACHABLE,
+		     "flamed at %s%s%s has said nothing for %g s; see its log, or wait longer "
+		     "with --timeout",
+		     client->host ? client->host : "", client->host ? ":" : "", client->socket_path,
+		     (double)client->silence_ms / 1000);
 	if (error == -EPIPE)
 		errx(EXIT_FAILED, "flamed closed the connection before it answered");
 	errx(EXIT_FAILED, "the answer of flamed cannot be used: %s", strerror(-error));

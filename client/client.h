@@ -8,6 +8,7 @@
 #define FLAME_CLIENT_CLIENT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -21,6 +22,7 @@ struct client {
 	const char *local_path;  /* where to connect; another one when the host is remote */
 	const char *host;        /* NULL: this one */
 	int host_count;          /* of all that are asked */
+	uint64_t silence_ms;     /* that flamed may take to answer */
 	int json;                /* --json: show results as they came */
 	struct connection *connection;
 };

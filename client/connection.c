@@ -32,6 +32,12 @@ void answer_fini(struct answer *answer)
 
 /* --- lines -------------------------------------------------------------------------------- */
 
+/* Why nothing more came. */
+static int end_error(const struct connection *connection)
+{
+	return ferror(connection->input) && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+}
+
 /* Read up to the newline, which is left out. Returns the length. */
 static ssize_t read_line(struct connection *connection)
 {
@@ -40,7 +46,7 @@ static ssize_t read_line(struct connection *connection)
 
 	while ((character = getc_unlocked(connection->input)) != '\n') {
 		if (character == EOF)
-			return ferror(connection->input) && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+			return end_error(connection);
 		if (length == CONNECTION_MAX_LINE_BYTES)
 			return -E2BIG;
 		connection->line =
@@ -79,7 +85,7 @@ static int send_message(struct connection *connection, json_t *message)
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count < 0)
-			return -EPIPE;
+			return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 		sent += (size_t)count;
 	}
 	return 0;
@@ -92,10 +98,13 @@ static char *copy_member(const json_t *object, const char *name)
 	return text ? memory_copy_text(text, strlen(text)) : NULL;
 }
 
-/* Give up after timeout_s seconds without progress; 0: never. */
-static void set_timeout(int fd, int timeout_s)
+/* Give up after timeout_ms without progress. */
+static void set_timeout(int fd, uint64_t timeout_ms)
 {
-	struct timeval timeout = {.tv_sec = timeout_s};
+	struct timeval timeout = {
+		.tv_sec = (time_t)(timeout_ms / 1000),
+		.tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000),
+	};
 
 	/* On a UNIX socket the one for sending is also that of connect(2). */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
@@ -132,7 +141,8 @@ static int read_greeting(struct connection *connection, char **message)
 	return error;
 }
 
-int connection_open(const char *path, struct connection **result, char **message)
+int connection_open(const char *path, uint64_t silence_ms, struct connection **result,
+		    char **message)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -143,7 +153,7 @@ int connection_open(const char *path, struct connection **result, char **message
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	set_timeout(fd, CONNECTION_GREETING_S);
+	set_timeout(fd, CONNECTION_GREETING_S * 1000);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	_cleanup_(connection_closep) struct connection *connection =
@@ -156,7 +166,7 @@ int connection_open(const char *path, struct connection **result, char **message
 	int error = read_greeting(connection, message);
 	if (error)
 		return error;
-	set_timeout(connection->fd, 0);
+	set_timeout(connection->fd, silence_ms);
 	*result = steal_ptr(&connection);
 	return 0;
 }
@@ -189,7 +199,7 @@ static int read_chunk(struct connection *connection, json_int_t size, struct ans
 	answer->stream = memory_resize(answer->stream, length + 1, 1);
 	if (fread(answer->stream + answer->stream_length, 1, (size_t)size, connection->input) !=
 	    (size_t)size)
-		return -EPIPE;
+		return end_error(connection);
 	answer->stream_length = length;
 	answer->stream[length] = 0;
 	return 0;

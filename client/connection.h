@@ -8,13 +8,15 @@
 #define FLAME_CLIENT_CONNECTION_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
 #include "common/cleanup.h"
 #include "common/memory.h"
 
-#define CONNECTION_GREETING_S       5 /* that a daemon may take to greet */
+#define CONNECTION_GREETING_S       5   /* that a daemon may take to greet */
+#define CONNECTION_SILENCE_S        120 /* … to say nothing while it works on an answer */
 #define CONNECTION_MAX_LINE_BYTES   (64u << 20)
 #define CONNECTION_MAX_STREAM_BYTES (512u << 20)
 
@@ -32,11 +34,13 @@ struct answer {
 void answer_fini(struct answer *answer);
 
 /*
- * Connect to the socket at path and read the greeting. Owned (connection_close). Errors: those of
- * connect(2); -ECONNRESET it hung up; -ETIMEDOUT it does not greet; -EPROTO what answers is not flamed; -EBUSY flamed turned us away, and -EPROTONOSUPPORT
- * it speaks another version: *message then says more, Owned (free).
+ * Connect to the socket at path and read the greeting; from then on the connection may be silent for
+ * silence_ms. Owned (connection_close). Errors: those of connect(2); -ECONNRESET it hung up;
+ * -ETIMEDOUT it does not greet; -EPROTO what answers is not flamed; -EBUSY flamed turned us away,
+ * and -EPROTONOSUPPORT it speaks another version: *message then says more, Owned (free).
  */
-must_check int connection_open(const char *path, struct connection **connection, char **message);
+must_check int connection_open(const char *path, uint64_t silence_ms,
+			       struct connection **connection, char **message);
 void connection_close(struct connection *connection);
 DEFINE_CLEANUP(connection_close, struct connection)
 
@@ -45,8 +49,9 @@ const char *connection_level(const struct connection *connection);
 
 /*
  * Send a request and wait for the answer, an error included. Takes parameters (NULL: none). The
- * answer is initialised in every case. Errors: -EPIPE the connection broke, -EPROTO the answer makes
- * no sense, -E2BIG it is too large; the connection is of no use then.
+ * answer is initialised in every case. Errors: -EPIPE the connection broke, -ETIMEDOUT it was silent
+ * for too long, -EPROTO the answer makes no sense, -E2BIG it is too large; the connection is of no
+ * use then.
  */
 must_check int connection_call(struct connection *connection, const char *method,
 			       json_t *parameters, struct answer *answer);

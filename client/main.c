@@ -18,6 +18,7 @@
 #include "client/connection.h"
 #include "client/tunnel.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/protocol.h"
 
 #define EXIT_INTERRUPTED (128 + SIGINT)
@@ -25,9 +26,10 @@
 static struct global_values {
 	const char *socket_path;
 	struct option_texts hosts;
+	uint64_t silence_ns;
 	int json;
 	int version;
-} values;
+} values = {.silence_ns = CONNECTION_SILENCE_S * NS_PER_SECOND};
 
 #define FIELD(name) offsetof(struct global_values, name)
 
@@ -37,6 +39,9 @@ static const struct command_option options[] = {
 		       "                            " PROTOCOL_SOCKET_PATH ")"),
 	COMMAND_OPTION("host", 0, "[USER@]HOST", OPTION_TEXTS, FIELD(hosts),
 		       "ask flamed there, through ssh; may be repeated"),
+	COMMAND_OPTION("timeout", 0, "DURATION", OPTION_DURATION, FIELD(silence_ns),
+		       "give up when flamed says nothing for so long (2m)", .minimum = NS_PER_MS,
+		       .maximum = PROTOCOL_MAX_DURATION_MS * NS_PER_MS),
 	COMMAND_OPTION("json", 0, NULL, OPTION_FLAG, FIELD(json), "show results as JSON"),
 	COMMAND_OPTION("version", 0, NULL, OPTION_FLAG, FIELD(version), "show the version"),
 };
@@ -184,7 +189,7 @@ static const struct command *find_command(const char *name)
 int main(int argument_count, char **arguments)
 {
 	int first = command_parse(&flamectl, argument_count, arguments);
-	struct client client = {.json = values.json};
+	struct client client = {.json = values.json, .silence_ms = values.silence_ns / NS_PER_MS};
 
 	if (values.version) {
 		puts("flamectl " FLAME_VERSION);

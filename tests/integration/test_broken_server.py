@@ -69,6 +69,29 @@ def a_daemon_that_hangs_is_not_waited_for(scene: Scene):
 
 
 @test
+def a_server_that_falls_silent_is_given_up(scene: Scene):
+    start = b'{"id":1,"stream":{"type":"application/json"}}\n'
+    for command, answer in ("list", b""), ("list", b'{"id":1,"res'), ("dump", start), ("dump", start + b'{"id":1,"chunk":100}\nhalf'):
+        path = scene.path("silent.sock")
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
+            listener.bind(path)
+            listener.listen()
+
+            def serve(listener=listener, answer=answer):
+                client, _ = listener.accept()
+                with client, contextlib.suppress(OSError):
+                    client.sendall(GREETING + answer)
+                    while client.recv(65536):
+                        pass
+
+            thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+            assert_in("has said nothing for 0.2 s", scene.flamectl("--socket", path, "--timeout", "200ms", command, status=3).stderr)
+            thread.join()
+        os.unlink(path)
+
+
+@test
 def another_version_of_the_protocol_is_named(scene: Scene):
     error = ask(scene, GREETING.replace(b'"protocol":1', b'"protocol":2'), b"", "list", status=3)
     assert_in("version 2", error)
