@@ -4,10 +4,10 @@
  * variance, becomes a change with its 95 % interval and a p-value; of many such changes at once
  * those are significant that keep the false discovery rate (Benjamini and Hochberg).
  *
- * The variance of a share comes from the samples (each drawn independently: an upper bound on what
- * can be known from counts alone), and where the window is told slice by slice also from how the
- * share varies between slices, because samples that lie close together in time are alike; the
- * larger of the two counts.
+ * The variance of a share comes from the samples (each drawn independently: all that can be known
+ * from counts alone), and where the window is told slice by slice from how the share varies between
+ * slices, because samples that lie close together in time are alike. With few slices, or few
+ * samples in them, the larger of the two counts.
  */
 #ifndef FLAME_CLIENT_FLAMEGRAPH_CHANGE_H
 #define FLAME_CLIENT_FLAMEGRAPH_CHANGE_H
@@ -36,8 +36,9 @@ void change_find(struct change *change, const struct share *before, const struct
 
 /*
  * Mark those of count changes that are significant at a false discovery rate; 0: all of them. A
- * change weighs as much as its share (Genovese, Roeder and Wasserman), so that many narrow frames
- * do not hide a wide one, and changes of equal shares are one question.
+ * change weighs as much as its share p varies, p (1 - p) (Genovese, Roeder and Wasserman), so that
+ * neither many narrow frames nor the trunk hide a wide one, and changes of nearly equal shares are
+ * one question.
  */
 void change_control(struct change *changes, size_t count, double rate);
 

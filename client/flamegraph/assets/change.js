@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The colours of a difference: red grew, blue shrank, grey is not more than chance. What chance is
 // follows the same rules as in the picture that was written: the variance of a share comes from the
-// samples, or from how the share varies between slices of time where that is larger, and of all
+// samples, or from how the share varies between slices of time where they are at hand, and of all
 // changes those count that keep the false discovery rate.
 
 const MAX_CELLS = 1 << 24;
@@ -9,6 +9,10 @@ const GREY = '#d8d8d8';
 const GREW = [240, 98, 62];
 const SHRANK = [86, 145, 235];
 const QUANTILE_95 = 1.959964;
+const ENOUGH_SLICES = 10;
+const ENOUGH_SAMPLES = 10;
+const LEAST_OF_CHANCE = 0.25;
+const NEARLY = 0.9;
 
 // The tail of the normal distribution on both sides (Abramowitz and Stegun 7.1.26 on a scaled erfc).
 function twoSided(ratio) {
@@ -45,27 +49,32 @@ function varianceBetween(slices, node) {
 	return sum / (whole * whole) * filled / (filled - 1);
 }
 
-function shareVariance(side, node, pooled) {
-	const whole = side.total[0], share = side.total[node] / whole;
-	const variance = side.total[node] > 0 ?
-		(side.spread[node] * (1 - 2 * share) + share * share * side.spread[0]) / (whole * whole) :
+// How well a share is known: {variance, freedom}, freedom Infinity where the variance is no estimate.
+function findSpread(side, node, pooled) {
+	const whole = side.total[0], part = side.total[node], share = part / whole;
+	const byChance = part > 0 ?
+		Math.max(0, (side.spread[node] * (1 - 2 * share) + share * share * side.spread[0]) / (whole * whole)) :
 		pooled * (1 - pooled) * side.spread[0] / (whole * whole);
-	return Math.max(variance, side.slices ? varianceBetween(side.slices, node) : 0, 0);
+	const samples = side.spread[node] > 0 ? part * part / side.spread[node] : 0;
+	const isKnown = side.slices && side.slices.count >= ENOUGH_SLICES && samples >= ENOUGH_SAMPLES;
+	const least = isKnown ? LEAST_OF_CHANCE * byChance : byChance;
+	const between = side.slices ? varianceBetween(side.slices, node) : -1;
+	return between < least ? {variance: least, freedom: Infinity} : {variance: between, freedom: side.slices.count - 1};
 }
 
 function findChange(sides, node) {
 	const [before, after] = sides;
-	const shares = [before, after].map(side => side.total[node] / side.total[0]);
-	const change = {delta: shares[1] - shares[0], share: shares[0] + shares[1], p: 1, low: -1, high: 1, isSignificant: false};
+	const shares = sides.map(side => side.total[node] / side.total[0]);
+	const change = {before: shares[0], after: shares[1], delta: shares[1] - shares[0], p: 1, low: -1, high: 1, isSignificant: false};
 	if (!(before.total[0] > 0) || !(after.total[0] > 0))
 		return {...change, delta: 0};
 	const pooled = (before.total[node] + after.total[node]) / (before.total[0] + after.total[0]);
-	const variances = sides.map(side => shareVariance(side, node, pooled));
-	const sum = variances[0] + variances[1];
+	const spreads = sides.map(side => findSpread(side, node, pooled));
+	const sum = spreads[0].variance + spreads[1].variance;
 	if (!(sum > 0))
 		return {...change, low: change.delta, high: change.delta};
 	let ratio = change.delta / Math.sqrt(sum);
-	const parts = variances.reduce((total, variance, i) => total + (sides[i].slices ? variance * variance / (sides[i].slices.count - 1) : 0), 0);
+	const parts = spreads.reduce((total, spread) => total + spread.variance ** 2 / spread.freedom, 0);
 	if (parts > 0) {
 		const freedom = sum * sum / parts;
 		ratio *= (1 - 1 / (4 * freedom)) / Math.sqrt(1 + ratio * ratio / (2 * freedom));
@@ -73,16 +82,42 @@ function findChange(sides, node) {
 	return {...change, p: twoSided(ratio), low: change.delta - QUANTILE_95 * Math.sqrt(sum), high: change.delta + QUANTILE_95 * Math.sqrt(sum)};
 }
 
-// Keep the false discovery rate: a change weighs as much as its share, and changes of equal shares,
-// such as those of a caller and its only callee, are one question.
+// Changes of nearly equal shares, before and after, such as those of a caller and of the callee that
+// does nearly all of its work, are one question. Returns the questions: the change of most weight.
+function findQuestions(changes) {
+	const questions = [], asked = changes.filter(change => change.low < change.high);
+	const runs = (list, key) => {
+		list.sort((a, b) => b[key] - a[key]);
+		const found = [];
+		for (const change of list)
+			if (found.length && change[key] >= NEARLY * found.at(-1)[0][key])
+				found.at(-1).push(change);
+			else
+				found.push([change]);
+		return found;
+	};
+	for (const run of runs(asked, 'before'))
+		for (const joined of runs(run, 'after')) {
+			const question = joined.reduce((best, change) => change.weight > best.weight ? change : best);
+			for (const change of joined)
+				change.question = question;
+			questions.push(question);
+		}
+	return questions;
+}
+
+// Keep the false discovery rate: a change weighs as much as its share varies.
 function control(changes) {
-	const isQuestion = change => change.low < change.high && change.share > 0;
-	const questions = [...new Map(changes.filter(isQuestion).map(change => [`${change.share} ${change.delta}`, change])).values()];
-	const mean = questions.reduce((sum, change) => sum + change.share, 0) / questions.length;
-	const sorted = questions.map(change => change.p * mean / change.share).sort((a, b) => a - b);
+	for (const change of changes) {
+		const share = (change.before + change.after) / 2;
+		change.weight = share * (1 - share);
+	}
+	const questions = findQuestions(changes);
+	const mean = questions.reduce((sum, question) => sum + question.weight, 0) / questions.length;
+	const sorted = questions.map(question => question.p * mean / question.weight).sort((a, b) => a - b);
 	const bound = sorted.reduce((last, p, i) => p <= view.significance * (i + 1) / sorted.length ? p : last, -1);
 	for (const change of changes)
-		change.isSignificant = !view.significance || (isQuestion(change) && change.p * mean / change.share <= bound);
+		change.isSignificant = !view.significance || (change.question !== undefined && change.p * mean / change.question.weight <= bound);
 }
 
 // Changes of all nodes that are wide enough to be seen at first; the others are not judged.
