@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/profile.h"
 #include "common/quality.h"
+#include "common/utf8.h"
 
 #define SEPARATOR " \xc2\xb7 "
 
@@ -111,6 +112,8 @@ char *footer_text(const struct profile *profile, const struct profile *base)
 		add_part(&line, "cost %.2g %% of its CPU time", profile->cost_percent);
 	if (*profile_text(profile, profile->version))
 		add_part(&line, "flamed %s", profile_text(profile, profile->version));
+	for (uint32_t i = 0; i < profile->note_count; i++)
+		add_part(&line, "%s", profile_text(profile, profile->notes[i]));
 	if (base && (base->covered.to_ns || base->taken > 0)) {
 		fputs("; before: ", line.file);
 		line.is_started = 0;
@@ -119,4 +122,22 @@ char *footer_text(const struct profile *profile, const struct profile *base)
 	}
 	fclose(line.file);
 	return text;
+}
+
+size_t footer_line(const char *text, size_t columns)
+{
+	size_t length = 0, at = 0;
+
+	for (size_t column = 0; text[at]; column++) {
+		uint32_t code_point;
+		size_t step = utf8_read(text + at, strlen(text + at), &code_point);
+
+		/* Behind a separator, or at any blank when a part alone is too long. */
+		if (column >= columns && length)
+			return length;
+		at += step ? step : 1;
+		if (text[at - 1] == ' ')
+			length = at;
+	}
+	return at;
 }

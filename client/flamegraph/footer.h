@@ -5,6 +5,8 @@
 #ifndef FLAME_CLIENT_FLAMEGRAPH_FOOTER_H
 #define FLAME_CLIENT_FLAMEGRAPH_FOOTER_H
 
+#include <stddef.h>
+
 struct profile;
 
 /*
@@ -12,5 +14,8 @@ struct profile;
  * quality; "" where nothing is known. Owned (free).
  */
 char *footer_text(const struct profile *profile, const struct profile *base);
+
+/* How many bytes of text are its first line when a line has so many columns. */
+size_t footer_line(const char *text, size_t columns);
 
 #endif

@@ -16,6 +16,8 @@
 /* Below the frames: a line for details, one for the legend, one for the footer. */
 #define LINE_PIXELS 18
 
+#define NOTE_CHARACTER_PIXELS 6 /* on average, in the font of notes */
+
 /* Where a picture has more frames than this, narrow ones share paths: so narrow that this holds. */
 #define MANY_FRAMES       10000
 #define MAX_SINGLE_FRAMES 2500
@@ -74,10 +76,35 @@ static int is_by_kind(const struct picture *picture)
 	       !picture->options->hash && !picture->options->random && !picture->options->color_map;
 }
 
-static double extra_height(const struct svg_content *content)
+/* The footer of content and how many lines it takes. */
+struct foot {
+	char *text;
+	size_t columns;
+	unsigned int lines;
+};
+
+static void foot_init(struct foot *foot, const struct picture *picture,
+		      const struct svg_content *content)
 {
-	(void)content;
-	return 2 * LINE_PIXELS;
+	*foot = (struct foot){
+		.text = content->profile ? footer_text(content->profile, content->base)
+					 : memory_format("%s", ""),
+		.columns = (size_t)((picture->width - 2 * picture->side) / NOTE_CHARACTER_PIXELS),
+	};
+	for (const char *at = foot->text; *at; at += footer_line(at, foot->columns))
+		foot->lines++;
+}
+
+static void foot_fini(struct foot *foot)
+{
+	free(foot->text);
+	*foot = (struct foot){0};
+}
+
+/* Below what flamegraph.pl has: the legend and the footer. */
+static double extra_height(const struct foot *foot)
+{
+	return LINE_PIXELS * (1 + (foot->lines > 1 ? foot->lines : 1));
 }
 
 static void write_background(const struct picture *picture, FILE *file)
@@ -131,12 +158,10 @@ static void write_style(const struct picture *picture, FILE *file)
 	fputs("</style>\n", file);
 }
 
-static void write_head(const struct picture *picture, const struct svg_content *content, FILE *file)
+static void write_head(const struct picture *picture, const struct foot *foot, FILE *file)
 {
 	const struct flamegraph_options *options = picture->options;
-	double height = picture->height + extra_height(content);
-	_cleanup_free_ char *footer =
-		content->profile ? footer_text(content->profile, content->base) : NULL;
+	double height = picture->height + extra_height(foot);
 
 	fprintf(file, "<?xml version=\"1.0\" encoding=\"%s\" standalone=\"no\"?>\n",
 		options->encoding ? options->encoding : "UTF-8");
@@ -159,7 +184,7 @@ static void write_head(const struct picture *picture, const struct svg_content *
 	fputs("<title id=\"title\">", file);
 	xml_write_text(picture->title, file);
 	fputs("</title>\n<desc id=\"about\">", file);
-	xml_write_text(footer ? footer : "", file);
+	xml_write_text(foot->text, file);
 	fputs("</desc>\n", file);
 }
 
@@ -226,10 +251,12 @@ static void write_attributes(const struct picture *picture, uint32_t number,
 		fprintf(file, " %s", value);
 }
 
-static void write_frame(const struct picture *picture, uint32_t number, FILE *file);
+static void write_frame(const struct picture *picture, uint32_t number, const char *fill,
+			FILE *file);
 
 /* A frame with attributes is in a group, and in a link if it has one. */
-static void write_attributed_frame(const struct picture *picture, uint32_t number, FILE *file)
+static void write_attributed_frame(const struct picture *picture, uint32_t number, const char *fill,
+				   FILE *file)
 {
 	static const enum name_attribute group[] = {ATTRIBUTE_ID, ATTRIBUTE_CLASS};
 	static const enum name_attribute link[] = {ATTRIBUTE_HREF, ATTRIBUTE_TARGET};
@@ -243,7 +270,7 @@ static void write_attributed_frame(const struct picture *picture, uint32_t numbe
 		write_attributes(picture, number, link, ARRAY_SIZE(link), ATTRIBUTE_A_EXTRA, file);
 		fputc('>', file);
 	}
-	write_frame(picture, number, file);
+	write_frame(picture, number, fill, file);
 	fputs(has_link ? "</a></g>" : "</g>", file);
 }
 
@@ -255,20 +282,24 @@ static int has_attributes(const struct picture *picture, uint32_t number)
 	return 0;
 }
 
-/* A frame in a group that says how it is painted; the sheet says how high it is. */
-static void write_frame(const struct picture *picture, uint32_t number, FILE *file)
+/*
+ * A frame in groups that say in which row it is and, unless fill does, how it is painted; the sheet
+ * says how high it is.
+ */
+static void write_frame(const struct picture *picture, uint32_t number, const char *fill,
+			FILE *file)
 {
 	struct box box = picture_box(picture, number);
 	_cleanup_free_ char *title = picture_title(picture, number);
 	_cleanup_free_ char *label = picture_label(picture, number);
 	int is_gone = picture->difference.count && picture->difference.changes[number].after <= 0;
 
-	fprintf(file, "<rect%s x=\"%g\" y=\"%.15g\" width=\"%g\"><title>",
-		is_gone ? " class=\"gone\"" : "", box.x, box.y, box.width);
+	fprintf(file, "<rect%s%s%s x=\"%g\" width=\"%g\"><title>", is_gone ? " class=\"gone\"" : "",
+		*fill ? " " : "", fill, box.x, box.width);
 	xml_write_text(title, file);
 	fputs("</title></rect>", file);
 	if (*label) {
-		fprintf(file, "<text x=\"%g\" y=\"%.15g\">", box.x + 3, box.y);
+		fprintf(file, "<text x=\"%g\">", box.x + 3);
 		xml_write_text(label, file);
 		fputs("</text>", file);
 	}
@@ -326,22 +357,24 @@ static uint32_t count_run(const struct picture *picture, const struct narrow_fra
 	return i - first;
 }
 
-/* One path for all narrow frames of a colour. */
+/* One path for all narrow frames of a colour in a row: what is small is painted fast. */
 static void write_narrow_frames(const struct picture *picture, struct narrow_frame *narrow,
 				uint32_t count, FILE *file)
 {
-	const struct color *before = NULL;
+	const struct narrow_frame *before = NULL;
 
 	qsort(narrow, count, sizeof(*narrow), compare_narrow);
 	for (uint32_t i = 0; i < count;) {
 		const struct color *color = &narrow[i].color;
+		int is_new = !before || before->depth != narrow[i].depth ||
+			     memcmp(&before->color, color, sizeof(*color)) != 0;
 		struct box box = picture_box(picture, narrow[i].number);
 		double right;
 
-		if (!before || memcmp(before, color, sizeof(*color)) != 0)
+		if (is_new)
 			fprintf(file, "%s<path fill=\"#%02x%02x%02x\" d=\"", before ? "\"/>\n" : "",
 				color->red, color->green, color->blue);
-		before = color;
+		before = &narrow[i];
 		i += count_run(picture, narrow, i, count, &right);
 		fprintf(file, "M%g %gH%gv%gH%gz", box.x, box.y, right, box.height, box.x);
 	}
@@ -369,28 +402,51 @@ static double single_width(const struct picture *picture)
 /* A frame that is an element of its own. */
 struct single_frame {
 	struct fill fill;
+	uint32_t depth;
 	uint32_t number;
 };
 
 static int compare_single(const void *left, const void *right)
 {
 	const struct single_frame *a = left, *b = right;
-	int order = strcmp(a->fill.text, b->fill.text);
+	int order = (a->depth > b->depth) - (a->depth < b->depth);
 
+	if (!order)
+		order = strcmp(a->fill.text, b->fill.text);
 	return order ? order : (a->number > b->number) - (a->number < b->number);
 }
 
+/* Non-zero when frame other (if there is one) is in the same row as frame i and painted alike. */
+static int is_alike(const struct single_frame *single, uint32_t i, uint32_t other, uint32_t count)
+{
+	return other < count && single[i].depth == single[other].depth &&
+	       strcmp(single[i].fill.text, single[other].fill.text) == 0;
+}
+
+/* Row by row, and in a row paint by paint: each is said once. */
 static void write_single_frames(const struct picture *picture, struct single_frame *single,
 				uint32_t count, FILE *file)
 {
 	qsort(single, count, sizeof(*single), compare_single);
 	for (uint32_t i = 0; i < count; i++) {
-		if (!i || strcmp(single[i].fill.text, single[i - 1].fill.text) != 0)
-			fprintf(file, "%s<g %s>\n", i ? "</g>\n" : "", single[i].fill.text);
+		int is_row = !i || single[i].depth != single[i - 1].depth;
+
+		if (is_row)
+			fprintf(file, "%s<g transform=\"translate(0 %.15g)\">\n", i ? "</g>\n" : "",
+				picture_box(picture, single[i].number).y);
+		/* A group is worth its bytes for two. */
+		int is_group = is_alike(single, i, i + 1, count);
+		int is_in_group = is_group || is_alike(single, i, i - 1, count);
+
+		if (is_group && !is_alike(single, i, i - 1, count))
+			fprintf(file, "<g %s>", single[i].fill.text);
+		const char *fill = is_in_group ? "" : single[i].fill.text;
 		if (has_attributes(picture, single[i].number))
-			write_attributed_frame(picture, single[i].number, file);
+			write_attributed_frame(picture, single[i].number, fill, file);
 		else
-			write_frame(picture, single[i].number, file);
+			write_frame(picture, single[i].number, fill, file);
+		if (is_in_group && !is_group)
+			fputs("</g>\n", file);
 	}
 	fputs("</g>\n", file);
 }
@@ -411,7 +467,8 @@ static void write_frames(const struct picture *picture, FILE *file)
 			narrow[narrow_count++] = (struct narrow_frame){
 				coarse_color(picture, i), frame->depth, frame->start, i};
 		else
-			single[single_count++] = (struct single_frame){find_fill(picture, i), i};
+			single[single_count++] =
+				(struct single_frame){find_fill(picture, i), frame->depth, i};
 	}
 	write_single_frames(picture, single, single_count, file);
 	write_narrow_frames(picture, narrow, narrow_count, file);
@@ -448,7 +505,7 @@ static void write_legend(const struct picture *picture, double y, FILE *file)
 				      100 * picture->options->significance, method);
 
 		write_legend_entry("fill=\"#d8d8d8\"", label, &x, y, file);
-		write_legend_entry("fill=\"#fff\" class=\"gone\"", "not there any more", &x, y,
+		write_legend_entry("fill=\"#d8d8d8\" class=\"gone\"", "not there any more", &x, y,
 				   file);
 	}
 	for (uint32_t i = 1; i < picture->layout.count && is_by_kind(picture); i++)
@@ -463,29 +520,35 @@ static void write_legend(const struct picture *picture, double y, FILE *file)
 	fputs("</g>\n", file);
 }
 
-static void write_foot(const struct picture *picture, const struct svg_content *content, FILE *file)
+static void write_foot(const struct picture *picture, const struct foot *foot, FILE *file)
 {
 	double y = picture->height + LINE_PIXELS - 6;
-	_cleanup_free_ char *footer =
-		content->profile ? footer_text(content->profile, content->base) : NULL;
 
 	write_legend(picture, y, file);
-	fprintf(file, "<text id=\"footer\" class=\"note\" x=\"%g\" y=\"%g\">", picture->side,
-		y + LINE_PIXELS);
-	xml_write_text(footer ? footer : "", file);
+	fputs("<text id=\"footer\" class=\"note\">", file);
+	for (const char *at = foot->text; *at;) {
+		size_t length = footer_line(at, foot->columns);
+
+		fprintf(file, "<tspan x=\"%g\" y=\"%g\">", picture->side, y += LINE_PIXELS);
+		xml_write(at, length, file);
+		fputs("</tspan>", file);
+		at += length;
+	}
 	fputs("</text>\n", file);
 }
 
 int svg_write(const struct picture *picture, const struct svg_content *content, FILE *file)
 {
+	_cleanup_(foot_fini) struct foot foot;
 	int error = 0;
 
-	write_head(picture, content, file);
+	foot_init(&foot, picture, content);
+	write_head(picture, &foot, file);
 	write_style(picture, file);
 	write_background(picture, file);
 	write_titles(picture, file);
 	write_frames(picture, file);
-	write_foot(picture, content, file);
+	write_foot(picture, &foot, file);
 	svg_view_write(picture, &content->levels, file);
 	if (content->profile)
 		error = embedded_write(content->profile, EMBEDDED_PROFILE, file);

@@ -260,7 +260,7 @@ const tests = {
 		assert(fills.gone, 'what vanished is there');
 		const written = fs.readFileSync(path.join(folder, 'difference.svg'), 'utf8');
 		for (const name of ['steady', 'grew', 'gone']) {
-			const fill = written.slice(0, written.indexOf(`<title>${name} (`)).match(/.*<g fill="(#[0-9a-f]{6})"/s)[1];
+			const fill = written.slice(0, written.indexOf(`<title>${name} (`)).match(/.*fill="(#[0-9a-f]{6})"/s)[1];
 			const channels = [1, 3, 5].map(at => parseInt(fill.slice(at, at + 2), 16));
 			const shown = fills[name].startsWith('#') ? [1, 3, 5].map(at => parseInt(fills[name].slice(at, at + 2), 16)) : fills[name].match(/\d+/g).map(Number);
 			assert(channels.every((channel, i) => Math.abs(channel - shown[i]) <= 2), `${name}: ${fill} ${fills[name]}`);

@@ -10,6 +10,7 @@ const DEFAULTS = {
 const SORTS = {name: 'by name', width: 'by width'};
 const COLOR_NAMES = {kind: 'by kind', module: 'by module', hot: 'hot', given: 'as given'};
 const CUTS = ['auto', 'left', 'right'];
+const HIDDEN_PAGE_MS = 300; // where nothing is painted
 const LISTS = new Set(['zoom', 'hidden']);
 const KEYS = [
 	['click, Enter', 'zoom into a frame; a dimmed one goes back out'],
@@ -54,7 +55,7 @@ function overlay(id, className, ...children) {
 function writeState(state) {
 	const parts = new URLSearchParams();
 	for (const key in DEFAULTS) {
-		const value = LISTS.has(key) ? [...state[key]].join(';') : state[key];
+		const value = key === 'hidden' ? [...state.hidden].map(escapeWord).join(';') : key === 'zoom' ? state.zoom.join(';') : state[key];
 		const usual = LISTS.has(key) ? '' : DEFAULTS[key];
 		if (value !== usual)
 			parts.set(key, typeof value === 'boolean' ? (value ? '1' : '0') : value);
@@ -71,7 +72,7 @@ function readState(text) {
 		if (key === 'zoom')
 			state.zoom = value ? value.split(';') : [];
 		else if (key === 'hidden')
-			state.hidden = new Set(value ? value.split(';') : []);
+			state.hidden = new Set(value ? value.split(';').map(unescapeWord) : []);
 		else if (typeof DEFAULTS[key] === 'boolean')
 			state[key] = value === '1';
 		else
@@ -88,8 +89,6 @@ class Controls {
 	constructor(model) {
 		this.model = model;
 		this.drawn = model ? null : readDrawn();
-		this.fixedHeight = root.viewBox.baseVal.height;
-		this.footHeight = this.fixedHeight - this.lowestStatic();
 		this.makeBar();
 		this.details = overlay('details', 'details');
 		this.details.box.setAttribute('role', 'status');
@@ -98,8 +97,8 @@ class Controls {
 		this.tip = overlay('tip', 'tip');
 		this.tip.holder.style.pointerEvents = 'none';
 		this.tip.holder.setAttribute('visibility', 'hidden');
-		this.foot = [root.querySelector('#legend'), root.querySelector('#footer')];
-		for (const element of root.querySelectorAll('.title, .subtitle, #frames'))
+		this.makeFoot();
+		for (const element of root.querySelectorAll('.title, .subtitle, #frames, #legend, #footer'))
 			element.remove();
 		root.setAttribute('role', 'application');
 		this.current = 0;
@@ -108,9 +107,17 @@ class Controls {
 		this.restore();
 	}
 
-	// Where the legend begins: what lies below keeps its distance from the frames.
-	lowestStatic() {
-		return this.fixedHeight - 40;
+	// The legend and the footer again, so that they fit any width.
+	makeFoot() {
+		const entries = [...root.querySelectorAll('#legend rect')].map(rect => {
+			const mark = svgElement('svg', {width: 12, height: 12, 'aria-hidden': 'true'});
+			const box = rect.cloneNode();
+			box.setAttribute('x', 1);
+			box.setAttribute('y', 1);
+			mark.appendChild(box);
+			return html('span', {}, mark, rect.nextElementSibling.textContent);
+		});
+		this.foot = overlay('foot', 'foot', html('p', {class: 'note'}, ...entries), html('p', {}, root.querySelector('#footer').textContent));
 	}
 
 	makeBar() {
@@ -246,11 +253,13 @@ class Controls {
 		this.details.holder.setAttribute('y', bottom);
 		this.details.holder.setAttribute('width', this.width);
 		this.details.holder.setAttribute('height', 22);
-		this.foot.forEach((element, i) => {
-			const box = element.getBBox();
-			element.setAttribute('transform', `translate(0 ${(bottom + 26 + 18 * i - (box.height ? box.y : 0)).toFixed(1)})`);
-		});
-		root.setAttribute('height', Math.ceil(bottom + 26 + 36 + 6));
+		const holder = this.foot.holder;
+		holder.setAttribute('y', bottom + 22);
+		holder.setAttribute('width', this.width);
+		holder.setAttribute('height', 600);
+		const height = this.foot.box.offsetHeight;
+		holder.setAttribute('height', height);
+		root.setAttribute('height', Math.ceil(bottom + 22 + height + 6));
 		if (view.width)
 			root.setAttribute('width', view.width);
 	}
@@ -342,7 +351,7 @@ class Controls {
 
 	zoomTo(node) {
 		this.current = node;
-		this.change({zoom: this.tree.path(node).map(step => this.tree.name(step))});
+		this.change({zoom: this.tree.words(node)});
 	}
 
 	// Where the pointer is, in the picture's own coordinates.
@@ -516,4 +525,8 @@ class Controls {
 	}
 }
 
-readModel().catch(() => null).then(model => { new Controls(model); });
+// What is in the file shows first: reading the profile takes longer than drawing what is drawn already.
+new Promise(resolve => {
+	requestAnimationFrame(() => setTimeout(resolve));
+	setTimeout(resolve, HIDDEN_PAGE_MS);
+}).then(readModel).catch(() => null).then(model => { new Controls(model); });

@@ -20,20 +20,32 @@ function plural(count) {
 	return `${count} ${view.countName}`;
 }
 
+// A quantile of the gamma distribution with that mean and variance, by Wilson and Hilferty.
+function gammaQuantile(z, mean, variance) {
+	const freedom = 2 * mean * mean / variance, step = 2 / (9 * freedom);
+	return variance / (2 * mean) * freedom * Math.max(0, 1 - step + z * Math.sqrt(step)) ** 3;
+}
+
 class Details {
 	constructor(tree, model) {
 		this.tree = tree;
 		this.model = model;
 	}
 
-	// Half the width of the 95 % interval of a node's share, or null where nothing is known of it.
+	// Half the width of the 95 % interval of a node's share, or null where nothing is known of it: the
+	// interval that `top` and the JSON of `dump` have (common/interval.h).
 	halfInterval(node) {
-		const {total} = this.tree, spread = this.tree.spread[1];
+		const {total, certain, largest, isMeasured} = this.tree, spread = this.tree.spread[1];
 		const whole = total[1][0], share = total[1][node] / whole;
 		if (!(spread[node] > 0) || !(whole > 0))
 			return null;
-		const variance = (spread[node] * (1 - 2 * share) + share * share * spread[0]) / (whole * whole);
-		return variance > 0 ? 1.96 * Math.sqrt(variance) : null;
+		if (isMeasured && (certain[0] > 0 || largest[0] > 0)) {
+			const rest = total[1][node] - certain[node], most = largest[node];
+			return rest > 0 ? (gammaQuantile(QUANTILE_95, rest + most, spread[node] + most * most) - gammaQuantile(-QUANTILE_95, rest, spread[node])) / 2 / whole : null;
+		}
+		const others = Math.max(0, spread[0] - spread[node]);
+		const variance = ((1 - share) ** 2 * spread[node] + share * share * others) / (whole * whole);
+		return variance > 0 ? QUANTILE_95 * Math.sqrt(variance) : null;
 	}
 
 	share(node, which) {

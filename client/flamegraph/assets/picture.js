@@ -31,10 +31,12 @@ function nameSum(name) {
 	return sum;
 }
 
-// The first number that drand48 gives for the sum of the letters, in [0, 1).
+// The first number that drand48 gives for the sum of the letters, in [0, 1): 48 bits, in two halves.
 function nameShare(name) {
-	const state = (BigInt(nameSum(name)) << 16n) + 0x330en;
-	return Number((state * 0x5deece66dn + 0xbn) & 0xffffffffffffn) / 2 ** 48;
+	const state = nameSum(name) * 65536 + 0x330e, low = state % 2 ** 24, high = Math.floor(state / 2 ** 24);
+	const bottom = low * 0xece66d + 0xb;
+	const top = (Math.floor(bottom / 2 ** 24) + low * 0x5de + high * 0xece66d) % 2 ** 24;
+	return (top * 2 ** 24 + bottom % 2 ** 24) / 2 ** 48;
 }
 
 function moduleHue(module) {
@@ -136,19 +138,23 @@ class Picture {
 		const count = this.rows.reduce((sum, row) => sum + row.length, 0);
 		const isMany = count > MANY_FRAMES;
 		const fragment = document.createDocumentFragment();
-		const paths = new Map();
+		const least = isMany ? LABEL_PIXELS : SINGLE_PIXELS;
 		this.rows.forEach((row, depth) => {
+			const y = this.y(depth);
+			this.paths = new Map();
+			this.usualPaths = new Map();
 			for (const box of row) {
-				if (box.width >= (isMany ? LABEL_PIXELS : SINGLE_PIXELS))
+				if (box.width >= least)
 					this.drawFrame(fragment, box, depth, state);
 				else
-					this.addToPath(paths, box, depth, state);
+					this.addToPath(box, y, state);
+			}
+			// A path of a row is painted faster than one of all rows.
+			for (const path of this.paths.values()) {
+				this.endRun(path);
+				svgElement('path', {...path.paint, d: path.parts.join('')}, fragment);
 			}
 		});
-		for (const path of paths.values()) {
-			this.endRun(path);
-			svgElement('path', {...path.paint, d: path.parts.join('')}, fragment);
-		}
 		this.hover = svgElement('rect', {class: 'hover', visibility: 'hidden'}, fragment);
 		this.focus = svgElement('rect', {class: 'focus', role: 'treeitem', tabindex: -1, visibility: 'hidden'}, fragment);
 		this.group.replaceChildren(fragment);
@@ -188,33 +194,52 @@ class Picture {
 			svgElement('text', {x: (x + LABEL_INSET).toFixed(2), y: this.y(depth) + this.geometry.frameHeight / 2 + view.fontSize * 0.32, ...(isMatch ? {class: 'on-match'} : {})}, fragment).textContent = label;
 	}
 
-	// What cannot be pointed at: neighbours of nearly the same colour are one rectangle.
-	addToPath(paths, box, depth, state) {
-		const isNarrow = box.width < NARROW_PIXELS;
-		const paint = state.isMatch(box.node) ? {class: 'match'} : isNarrow ? this.coarsePaint(box.node, state) : this.paint(box.node, state);
-		const key = `${paint.class} ${paint.fill} ${box.isAbove}`;
-		let path = paths.get(key);
+	// The path for all boxes that are painted alike.
+	path(paint, isAbove) {
+		const key = `${paint.class} ${paint.fill} ${isAbove}`;
+		let path = this.paths.get(key);
 		if (!path)
-			paths.set(key, path = {paint: box.isAbove ? {...paint, class: (paint.class ?? '') + ' dim'} : paint, parts: [], depth: -1, left: 0, right: 0});
-		if (isNarrow && path.depth === depth && box.x <= path.right + 0.3) {
+			this.paths.set(key, path = {paint: isAbove ? {...paint, class: (paint.class ?? '') + ' dim'} : paint, parts: [], y: -1, left: 0, right: 0});
+		return path;
+	}
+
+	pathOf(box, isNarrow, state) {
+		if (state.isMatch(box.node))
+			return this.path({class: 'match'}, box.isAbove);
+		if (view.isDifference || box.isAbove || !box.node)
+			return this.path(isNarrow ? this.coarsePaint(box.node, state) : this.paint(box.node, state), box.isAbove);
+		// Mostly the frame alone decides.
+		const key = 2 * this.tree.frame[box.node] + (isNarrow ? 1 : 0);
+		let path = this.usualPaths.get(key);
+		if (!path)
+			this.usualPaths.set(key, path = this.path(isNarrow ? this.coarsePaint(box.node, state) : this.paint(box.node, state), false));
+		return path;
+	}
+
+	// What cannot be pointed at: neighbours of nearly the same colour are one rectangle.
+	addToPath(box, y, state) {
+		const isNarrow = box.width < NARROW_PIXELS, path = this.pathOf(box, isNarrow, state);
+		if (isNarrow && path.y === y && box.x <= path.right + 0.3) {
 			path.right = box.x + box.width;
 			return;
 		}
 		this.endRun(path);
-		path.depth = depth;
+		path.y = y;
 		path.left = box.x;
 		path.right = box.x + box.width - (isNarrow ? 0 : SEAM);
 	}
 
 	endRun(path) {
-		if (path.depth < 0)
+		if (path.y < 0)
 			return;
-		const side = this.geometry.side, tenths = x => Math.round((side + x) * 10) / 10;
-		const left = tenths(path.left), right = Math.max(tenths(path.right), left + 0.2);
-		path.parts.push(`M${left} ${this.y(path.depth)}H${right}v${this.geometry.frameHeight - GAP}H${left}z`);
+		const side = this.geometry.side, left = Math.round((side + path.left) * 10), right = Math.max(Math.round((side + path.right) * 10), left + 2);
+		path.parts.push(`M${left / 10} ${path.y}H${right / 10}v${this.geometry.frameHeight - GAP}H${left / 10}z`);
 	}
 
 	coarsePaint(node, state) {
+		const letter = state.colors === 'kind' && !view.isDifference && node ? KIND_LETTERS[this.tree.frames[this.tree.frame[node]].kind] : undefined;
+		if (letter)
+			return COARSE[letter] ??= {class: letter + '1'};
 		const paint = this.paint(node, state);
 		if (paint.class)
 			return /^[a-z]\d$/.test(paint.class) ? COARSE[paint.class[0]] ??= {class: paint.class[0] + '1'} : paint;

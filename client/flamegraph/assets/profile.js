@@ -8,7 +8,7 @@ const view = JSON.parse(root.querySelector('#flame-view').textContent);
 
 // Colours that only the writer of the picture knows stand in its frames.
 view.colors = view.hasOwnColors ? Object.fromEntries([...root.querySelectorAll('#frames rect')].map(rect =>
-	[rect.textContent.replace(/ \([^()]*\)$/, ''), rect.closest('g[fill]')?.getAttribute('fill')])) : null;
+	[rect.textContent.replace(/ \([^()]*\)$/, ''), rect.closest('[fill]')?.getAttribute('fill')])) : null;
 
 const DIVISORS = {samples: 0, ns: 1, us: 1e3, ms: 1e6, bytes: 1};
 const LEVEL = 'process';
@@ -17,7 +17,9 @@ async function unpack(id) {
 	const element = root.querySelector('#' + id);
 	if (!element || typeof DecompressionStream === 'undefined')
 		return null;
-	const packed = Uint8Array.from(atob(element.textContent), c => c.charCodeAt(0));
+	const text = atob(element.textContent), packed = new Uint8Array(text.length);
+	for (let i = 0; i < text.length; i++)
+		packed[i] = text.charCodeAt(i);
 	const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
 	return JSON.parse(await new Response(stream).text());
 }
@@ -53,9 +55,11 @@ class Model {
 			return view.byThread ? above.concat(level(t.name, t.tid)) : above;
 		});
 		this.sources.push({
-			which, levels, rows: json.rows, slices: json.slices, rowNodes: [],
+			which, levels, rows: json.rows, slices: json.slices, rowNodes: new Int32Array(json.rows.length),
 			parents: json.nodes.parent,
 			frames: json.nodes.frame.map(frame => frames[frame]),
+			// No two nodes of a parent can be of one frame.
+			isUnique: new Set(frames).size === frames.length,
 		});
 	}
 }

@@ -3,14 +3,21 @@
 // a node side by side in the order in which they are drawn. It is made anew whenever a switch
 // changes what a stack looks like.
 
+// Names in the address, where ';' stands between them.
+function escapeWord(name) {
+	return name.replace(/[%;~]/g, c => '%' + c.charCodeAt(0).toString(16));
+}
+
+function unescapeWord(word) {
+	return word.replace(/%(25|3b|7e)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+}
+
 class Tree {
 	constructor(frames) {
 		this.frames = frames;
 		this.parent = [-1];
 		this.frame = [-1];
 		this.depth = [0];
-		this.own = [[0], [0]];
-		this.variance = [[0], [0]];
 		this.children = new Map();
 	}
 
@@ -33,11 +40,28 @@ class Tree {
 		this.parent.push(parent);
 		this.frame.push(frame);
 		this.depth.push(this.depth[parent] + 1);
-		this.own[0].push(0);
-		this.own[1].push(0);
-		this.variance[0].push(0);
-		this.variance[1].push(0);
 		return node;
+	}
+
+	// What ends in each node, before and after.
+	sumRows(sources) {
+		const columns = () => [new Float64Array(this.size), new Float64Array(this.size)];
+		this.own = columns();
+		this.variance = columns();
+		// What was measured and not estimated, where a profile tells it.
+		this.isMeasured = sources.some(({rows}) => rows.some(row => row.length > 5));
+		this.certain = new Float64Array(this.isMeasured ? this.size : 0);
+		this.largest = new Float64Array(this.isMeasured ? this.size : 0);
+		for (const {which, rows, rowNodes} of sources)
+			for (let i = 0; i < rows.length; i++) {
+				this.own[which][rowNodes[i]] += rowValue(rows[i]);
+				this.variance[which][rowNodes[i]] += rowVariance(rows[i], which);
+				if (this.isMeasured && which && rows[i].length > 6) {
+					const scale = rows[i][3] > 0 ? rowValue(rows[i]) / rows[i][3] : 0;
+					this.certain[rowNodes[i]] += rows[i][5] * scale;
+					this.largest[rowNodes[i]] = Math.max(this.largest[rowNodes[i]], rows[i][6] * scale);
+				}
+			}
 	}
 
 	name(node) {
@@ -48,7 +72,7 @@ class Tree {
 	// scaled to the total of after, so that shares are compared.
 	settle(order) {
 		const size = this.size;
-		this.total = this.own.map(own => Float64Array.from(own));
+		this.total = this.own.map(own => own.slice());
 		this.width = new Float64Array(size);
 		const sums = this.own.map(own => own.reduce((a, b) => a + b, 0));
 		this.scale = view.isDifference && view.compareShares && sums[0] > 0 && sums[1] > 0 ? sums[1] / sums[0] : 1;
@@ -57,7 +81,7 @@ class Tree {
 			this.width[node] = !view.isDifference || view.widthBy === 0 ? after :
 				view.widthBy === 1 ? before : Math.max(before, after);
 		}
-		this.spread = this.variance.map(variance => Float64Array.from(variance));
+		this.spread = this.variance.map(variance => variance.slice());
 		for (let node = size - 1; node > 0; node--) {
 			const parent = this.parent[node];
 			this.total[0][parent] += this.total[0][node];
@@ -65,6 +89,10 @@ class Tree {
 			this.width[parent] += this.width[node];
 			this.spread[0][parent] += this.spread[0][node];
 			this.spread[1][parent] += this.spread[1][node];
+			if (this.isMeasured) {
+				this.certain[parent] += this.certain[node];
+				this.largest[parent] = Math.max(this.largest[parent], this.largest[node]);
+			}
 		}
 		this.arrange(order);
 	}
@@ -78,9 +106,11 @@ class Tree {
 		for (let node = 1; node < size + 2; node++)
 			this.first[node] += this.first[node - 1];
 		this.order = new Int32Array(size);
-		for (let node = 1; node < size; node++)
-			this.order[this.first[this.parent[node] + 1]++] = node;
-		this.sort(order);
+		for (const node of order === 'none' ? Int32Array.from(this.parent.keys()) : this.byName())
+			if (node)
+				this.order[this.first[this.parent[node] + 1]++] = node;
+		if (order === 'width')
+			this.sortByWidth();
 		this.start = new Float64Array(size);
 		for (let node = 0; node < size; node++) {
 			// What ends in a node itself comes first, then its children.
@@ -95,19 +125,27 @@ class Tree {
 		}
 	}
 
-	sort(order) {
-		if (order === 'none')
-			return;
-		const rank = new Int32Array(this.frames.length);
-		[...this.frames.keys()].sort((a, b) => {
-			const left = this.frames[a].name, right = this.frames[b].name;
-			return left < right ? -1 : left > right ? 1 : a - b;
-		}).forEach((frame, i) => { rank[frame] = i; });
-		const byName = (a, b) => rank[this.frame[a]] - rank[this.frame[b]];
-		const byWidth = (a, b) => this.width[b] - this.width[a] || byName(a, b);
+	// All nodes, those of a name together, in the order of names.
+	byName() {
+		const names = this.frames.map((frame, i) => ({name: frame.name, i}));
+		names.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : a.i - b.i);
+		const place = new Int32Array(names.length + 1), rank = new Int32Array(names.length), nodes = new Int32Array(this.size);
+		names.forEach(({i}, at) => { rank[i] = at; });
+		for (let node = 1; node < this.size; node++)
+			place[rank[this.frame[node]] + 1]++;
+		place[0] = 1;
+		for (let at = 1; at < place.length; at++)
+			place[at] += place[at - 1];
+		for (let node = 1; node < this.size; node++)
+			nodes[place[rank[this.frame[node]]]++] = node;
+		return nodes;
+	}
+
+	// The children of each node, which are in the order of names.
+	sortByWidth() {
 		for (let node = 0; node < this.size; node++)
 			if (this.first[node + 1] - this.first[node] > 1)
-				this.order.subarray(this.first[node], this.first[node + 1]).sort(order === 'width' ? byWidth : byName);
+				this.order.subarray(this.first[node], this.first[node + 1]).sort((a, b) => this.width[b] - this.width[a]);
 	}
 
 	// From the root (left out) down to node.
@@ -118,11 +156,25 @@ class Tree {
 		return path;
 	}
 
-	find(names) {
+	// The children of node that are called so: functions of one name may be of several modules.
+	called(node, name) {
+		const children = [...this.order.subarray(this.first[node], this.first[node + 1])];
+		return children.filter(child => this.name(child) === name).sort((a, b) => this.frame[a] - this.frame[b] || a - b);
+	}
+
+	// The way to a node in words that find() takes: names, with a number where that is not enough.
+	words(node) {
+		return this.path(node).map(step => {
+			const name = this.name(step), place = this.called(this.parent[step], name).indexOf(step);
+			return escapeWord(name) + (place ? '~' + place : '');
+		});
+	}
+
+	find(words) {
 		let node = 0;
-		for (const name of names) {
-			const children = this.order.subarray(this.first[node], this.first[node + 1]);
-			const next = children.find(child => this.name(child) === name);
+		for (const word of words) {
+			const [name, place = '0'] = word.split('~');
+			const next = this.called(node, unescapeWord(name))[Number(place)];
 			if (next === undefined)
 				return node;
 			node = next;
@@ -165,38 +217,34 @@ function addStacks(tree, source, state, model) {
 		let node = 0;
 		for (const frame of transform(stackOf(source, row), state, model))
 			node = tree.child(node, frame);
-		addRow(tree, source, i, node);
+		source.rowNodes[i] = node;
 	});
 }
 
 // The same where stacks stay as they are: every node of the profile is looked at once for each process.
-function addNodes(tree, source) {
-	const known = new Map();
+function addNodes(tree, source, isAlone) {
+	const {parents, frames, rows} = source, knownBelow = new Map(), waiting = [];
+	const isUnique = isAlone && source.isUnique;
 	const nodeOf = (above, node) => {
-		const waiting = [];
-		let found;
-		for (; node >= 0 && (found = known.get(above * source.parents.length + node)) === undefined; node = source.parents[node])
+		let known = knownBelow.get(above);
+		if (!known)
+			knownBelow.set(above, known = new Int32Array(parents.length));
+		for (; node >= 0 && !known[node]; node = parents[node])
 			waiting.push(node);
-		let at = node < 0 ? above : found;
-		for (let i = waiting.length - 1; i >= 0; i--) {
-			at = tree.child(at, source.frames[waiting[i]]);
-			known.set(above * source.parents.length + waiting[i], at);
+		let at = node < 0 ? above : known[node];
+		while (waiting.length) {
+			const next = waiting.pop();
+			known[next] = at = isUnique ? tree.append(at, frames[next]) : tree.child(at, frames[next]);
 		}
 		return at;
 	};
-	source.rows.forEach((row, i) => {
+	for (let i = 0; i < rows.length; i++) {
 		let above = 0;
-		if (row[0] >= 0)
-			for (const frame of source.levels[row[0]])
+		if (rows[i][0] >= 0)
+			for (const frame of source.levels[rows[i][0]])
 				above = tree.child(above, frame);
-		addRow(tree, source, i, nodeOf(above, row[1]));
-	});
-}
-
-function addRow(tree, source, i, node) {
-	tree.own[source.which][node] += rowValue(source.rows[i]);
-	tree.variance[source.which][node] += rowVariance(source.rows[i], source.which);
-	source.rowNodes[i] = node;
+		source.rowNodes[i] = nodeOf(above, rows[i][1]);
+	}
 }
 
 function buildTree(model, state) {
@@ -204,9 +252,10 @@ function buildTree(model, state) {
 	const isPlain = !state.reverse && !state.fold && !state.hidden.size && !view.chain;
 	for (const source of model.sources)
 		if (isPlain)
-			addNodes(tree, source);
+			addNodes(tree, source, model.sources.length === 1);
 		else
 			addStacks(tree, source, state, model);
+	tree.sumRows(model.sources);
 	tree.settle(state.sort);
 	return tree;
 }
@@ -215,11 +264,11 @@ function buildTree(model, state) {
 function readDrawn() {
 	const model = new Model();
 	const boxes = [...root.querySelectorAll('#frames rect')].map(rect => ({
-		x: rect.x.baseVal.value, y: rect.y.baseVal.value, width: rect.width.baseVal.value,
+		x: rect.x.baseVal.value, y: rect.closest('g[transform]').transform.baseVal[0].matrix.f, width: rect.width.baseVal.value,
 		title: rect.querySelector('title').textContent,
-		kind: rect.closest('g[fill]')?.getAttribute('fill') ?? rect.parentNode.getAttribute('class'),
+		kind: rect.closest('[fill]')?.getAttribute('fill') ?? rect.closest('[class]').getAttribute('class'),
 	})).sort((a, b) => (view.inverted ? a.y - b.y : b.y - a.y) || a.x - b.x);
-	const tree = new Tree(model.frames);
+	const tree = new Tree(model.frames), values = [];
 	let above = [], row = [], y = null;
 	for (const box of boxes) {
 		if (box.y !== y) {
@@ -231,12 +280,13 @@ function readDrawn() {
 		const value = Number(count.replaceAll(',', '')) / (view.factor || 1);
 		const parent = above.find(other => box.x >= other.x - 0.15 && box.x < other.x + other.width);
 		box.node = parent ? tree.append(parent.node, model.frame(name, box.kind, '', '', 0)) : 0;
-		tree.own[1][box.node] += value;
+		values[box.node] = value;
 		if (parent)
-			tree.own[1][parent.node] -= value;
+			values[parent.node] -= value;
 		row.push(box);
 	}
-	tree.own[1] = tree.own[1].map(value => Math.max(0, value));
+	tree.sumRows([]);
+	tree.own[1].set(values.map(value => Math.max(0, value)));
 	tree.settle('none');
 	return tree;
 }
