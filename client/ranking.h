@@ -10,7 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/intern.h"
+#include "common/interval.h"
+
 struct profile;
+struct stack_levels;
 
 enum ranking_order {
 	RANKING_BY_SELF,
@@ -18,14 +22,14 @@ enum ranking_order {
 };
 
 struct ranked_sum {
-	double weight; /* in the profile's unit */
-	double variance;
-	double share;  /* of the whole, percent */
-	double margin; /* half the 95 % interval of share, percentage points */
+	struct interval_sum sum; /* in the profile's unit */
+	double share;            /* of the whole, percent */
+	double low, high;        /* its 95 % interval */
+	double margin;           /* half of that interval, percentage points */
 };
 
 struct ranked_function {
-	const char *name;   /* borrowed from the profile */
+	const char *name;   /* borrowed from the profile, or from the ranking */
 	const char *module; /* "" when not known */
 	uint32_t kind;      /* enum frame_kind, of the first frame of this name */
 	struct ranked_sum self;
@@ -35,12 +39,17 @@ struct ranked_function {
 struct ranking {
 	struct ranked_function *functions; /* the most expensive first */
 	size_t count;
-	double weight;  /* of all rows */
-	double samples; /* of all rows */
+	struct intern levels; /* names of processes and threads */
+	double weight;        /* of all rows */
+	double samples;       /* of all rows */
 };
 
-/* Rank the functions of profile, which must stay. */
-void ranking_init(struct ranking *ranking, const struct profile *profile, enum ranking_order order);
+/*
+ * Rank the functions of profile, which must stay; with levels also its processes ("name/pid") and
+ * threads ("name/tid"), which have no module and take nothing by themselves.
+ */
+void ranking_init(struct ranking *ranking, const struct profile *profile, enum ranking_order order,
+		  const struct stack_levels *levels);
 void ranking_fini(struct ranking *ranking);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/command.h"
+#include "common/profile.h"
 
 static const char *shown_name(const char *path)
 {
@@ -25,6 +26,13 @@ static void tell(const char *path, int error, const struct input_report *report)
 		      report->ignored_lines == 1 ? "line is" : "lines are", report->format);
 	if (report->is_cut)
 		warnx("%s: it ends inside a sample, which is left out", name);
+	if (report->lacks_addr2line)
+		warnx("there is no addr2line (binutils): inlined functions are not shown");
+	if (report->silent_modules)
+		warnx("addr2line was silent for too long about %u %s: inlined functions of %s are "
+		      "not shown",
+		      report->silent_modules, report->silent_modules == 1 ? "module" : "modules",
+		      report->silent_modules == 1 ? "it" : "them");
 	if (report->shown_event)
 		warnx("%s: it holds several events, only %s is shown (collapse --event-filter "
 		      "takes another)",
@@ -38,6 +46,18 @@ void reading_add(const char *path, const struct input_settings *settings, int wh
 	int error = input_read(path, settings, which, list, &report);
 
 	tell(path, error, &report);
+}
+
+static _Noreturn void exit_empty(void)
+{
+	errx(EXIT_FAILED, "there is no stack with a count in what was read; folded text has lines "
+			  "like \"main;work 12\"");
+}
+
+void reading_check(const struct stack_list *list)
+{
+	if (stack_list_total(list, STACK_BEFORE) + stack_list_total(list, STACK_AFTER) <= 0)
+		exit_empty();
 }
 
 int reading_is_file(const char *operand)
@@ -58,5 +78,10 @@ struct profile *reading_profile(const char *path)
 	int error = input_read_profile(path, &settings, &profile, &report);
 
 	tell(path, error, &report);
+	double count = 0;
+	for (uint32_t i = 0; i < profile->row_count; i++)
+		count += profile->rows[i].count;
+	if (count <= 0)
+		exit_empty();
 	return profile;
 }

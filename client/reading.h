@@ -12,10 +12,16 @@
 void reading_add(const char *path, const struct input_settings *settings, int which,
 		 struct stack_list *list);
 
+/* End the program when there is nothing to count in list: an empty picture would say that all is well. */
+void reading_check(const struct stack_list *list);
+
 /* Non-zero when operand, which stands where a target may, names a file instead. */
 int reading_is_file(const char *operand);
 
-/* Read the profile in the file at path, with its processes and losses where it has them. Owned. */
+/*
+ * Read the profile in the file at path, with its processes and losses where it has them; one without
+ * a count ends the program. Owned (profile_free).
+ */
 struct profile *reading_profile(const char *path);
 
 #endif

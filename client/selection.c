@@ -64,7 +64,6 @@ static const struct command_option options[] = {
 void selection_init(struct selection *selection)
 {
 	*selection = (struct selection){
-		.last_ns = DEFAULT_LAST_NS,
 		.unit = -1,
 	};
 }
@@ -124,9 +123,12 @@ static json_t *make_parameters(const struct selection *selection, int operand_co
 	if (selection->to_ns)
 		json_object_set_new(parameters, "to",
 				    json_real((double)selection->to_ns / (double)NS_PER_SECOND));
-	if (!selection->from_ns && !selection->to_ns)
+	if (!selection->from_ns && !selection->to_ns) {
+		uint64_t last_ns = selection->last_ns ? selection->last_ns : DEFAULT_LAST_NS;
+
 		json_object_set_new(parameters, "last_ms",
-				    json_integer((json_int_t)(selection->last_ns / NS_PER_MS)));
+				    json_integer((json_int_t)(last_ns / NS_PER_MS)));
+	}
 	if (selection->tid)
 		json_object_set_new(parameters, "tid", json_integer((json_int_t)selection->tid));
 	add_flag(parameters, "kernel", selection->no_kernel, 0);
@@ -144,6 +146,8 @@ static void check_options(const struct client *client, const struct selection *s
 	if (selection->no_kernel && selection->no_user)
 		command_misused(client->command,
 				"--no-kernel and --no-user together leave no frame");
+	if (selection->last_ns && selection->from_ns)
+		command_misused(client->command, "--last and --from are two windows");
 	if (selection->to_ns && !selection->from_ns)
 		command_misused(client->command, "--to needs --from");
 	if (selection->to_ns && selection->to_ns <= selection->from_ns)
@@ -192,12 +196,11 @@ static void take_json(struct answer *answer, char **json, size_t *length)
 	*length = answer->stream_length;
 }
 
-/* What a file holds was chosen when it was written. */
-static void check_file_options(const struct client *client, const struct selection *selection)
+void selection_check_file(const struct client *client, const struct selection *selection)
 {
-	if (selection->last_ns != DEFAULT_LAST_NS || selection->from_ns || selection->to_ns ||
-	    selection->event || selection->tid || selection->no_kernel || selection->no_user ||
-	    selection->lines || selection->inlined || selection->idle || selection->waker)
+	if (selection->last_ns || selection->from_ns || selection->to_ns || selection->event ||
+	    selection->tid || selection->no_kernel || selection->no_user || selection->lines ||
+	    selection->inlined || selection->idle || selection->waker)
 		command_misused(client->command, "a file holds what was recorded: what to select "
 						 "is for flamed");
 }
@@ -225,7 +228,7 @@ struct profile *selection_fetch(struct client *client, const struct selection *s
 	struct answer answer;
 
 	if (operand_count == 1 && reading_is_file(operands[0])) {
-		check_file_options(client, selection);
+		selection_check_file(client, selection);
 		return read_file(operands[0], json, length);
 	}
 	struct profile *profile = ask(client, selection, operand_count, operands, &answer);
@@ -235,7 +238,7 @@ struct profile *selection_fetch(struct client *client, const struct selection *s
 	if (selection->lines)
 		profile_name_lines(profile);
 	/* Who did not name a window need not be told that it is short. */
-	if (selection->last_ns != DEFAULT_LAST_NS || selection->from_ns)
+	if (selection->last_ns || selection->from_ns)
 		tell_notes(profile);
 	take_json(&answer, json, length);
 	answer_fini(&answer);

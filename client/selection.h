@@ -19,9 +19,9 @@ struct profile;
 
 /* As in `dump` of the protocol; initialise with selection_init(). */
 struct selection {
-	int event; /* number of a word of selection_events */
-	uint64_t last_ns;
-	int64_t from_ns; /* since the epoch; 0: not given */
+	int event;        /* number of a word of selection_events */
+	uint64_t last_ns; /* 0: not given */
+	int64_t from_ns;  /* since the epoch; 0: not given */
 	int64_t to_ns;
 	uint64_t tid; /* 0: all */
 	int by_thread;
@@ -60,6 +60,9 @@ struct stack_levels selection_levels(const struct selection *selection);
  */
 struct profile *selection_fetch(struct client *client, const struct selection *selection,
 				int operand_count, char **operands, char **json, size_t *length);
+
+/* Exits when options choose samples, which those in a file cannot be any more. */
+void selection_check_file(const struct client *client, const struct selection *selection);
 
 /*
  * The same for an answer that is asked for again and again: notes are not told, and without an

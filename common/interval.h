@@ -18,4 +18,23 @@ struct interval {
  */
 struct interval interval_of(double weight, double certain, double variance, double largest);
 
+/* A sum of rows of a profile, as interval_of() takes it; certain and largest 0: only sampled. */
+struct interval_sum {
+	double weight;
+	double certain;
+	double variance;
+	double largest;
+};
+
+/* Add row to sum. */
+void interval_sum_add(struct interval_sum *sum, const struct interval_sum *row);
+
+/*
+ * The 95 % interval of the share that part has in whole, as fractions. Where a part of the whole was
+ * measured, the whole is known and the part's own interval counts; where everything was sampled,
+ * part and whole vary together.
+ */
+struct interval interval_of_share(const struct interval_sum *part,
+				  const struct interval_sum *whole);
+
 #endif

@@ -12,6 +12,7 @@
 #include "client/output.h"
 #include "client/reading.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 static struct collapse_values {
 	const char *output;
@@ -30,6 +31,10 @@ static const struct command_option options[] = {
 		       "the first frame is NAME-PID/TID"),
 	COMMAND_OPTION("inline", 0, NULL, OPTION_FLAG, FIELD(perf_script.show_inlined),
 		       "ask addr2line which functions were inlined"),
+	COMMAND_OPTION("inline-timeout", 0, "DURATION", OPTION_DURATION,
+		       FIELD(perf_script.patience_ns),
+		       "wait so long for addr2line (default 60s a module)", .minimum = NS_PER_MS,
+		       .maximum = 24 * 3600 * NS_PER_SECOND),
 	COMMAND_OPTION("context", 0, NULL, OPTION_FLAG, FIELD(perf_script.show_context),
 		       "with --inline: add file and line"),
 	COMMAND_OPTION("srcline", 0, NULL, OPTION_FLAG, FIELD(perf_script.srcline),

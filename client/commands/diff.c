@@ -115,8 +115,9 @@ static struct profile *add_file(struct stack_list *list, const char *path, int w
 
 	stack_list_init(&side);
 	reading_add(path, &settings, STACK_BEFORE, &side);
-	struct profile *profile =
-		side.origin ? steal_ptr(&side.origin) : profile_stacks_collect(&side, STACK_BEFORE);
+	struct profile *profile = side.origins[STACK_BEFORE]
+					  ? steal_ptr(&side.origins[STACK_BEFORE])
+					  : profile_stacks_collect(&side, STACK_BEFORE);
 	add_profile(list, profile, &settings.levels, which);
 	return profile;
 }

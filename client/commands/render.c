@@ -63,11 +63,11 @@ static int write_piece(void *context, const char *bytes, size_t length)
 /* JSON of stacks; the second value of a difference is what it is now. */
 static int write_json(const struct stack_list *list, FILE *file)
 {
-	_cleanup_(profile_freep) struct profile *profile = NULL;
+	int which = list->has_two ? STACK_AFTER : STACK_BEFORE;
 
-	if (list->origin)
-		return profile_json_write(list->origin, write_piece, file);
-	profile = profile_stacks_collect(list, list->has_two ? STACK_AFTER : STACK_BEFORE);
+	if (list->origins[which])
+		return profile_json_write(list->origins[which], write_piece, file);
+	_cleanup_(profile_freep) struct profile *profile = profile_stacks_collect(list, which);
 	return profile_json_write(profile, write_piece, file);
 }
 
@@ -92,10 +92,7 @@ static void read_all(const struct input_settings *settings, int count, char **pa
 	stack_list_init(list);
 	for (int i = 0; i < count; i++)
 		reading_add(paths[i], settings, STACK_BEFORE, list);
-	if (stack_list_total(list, STACK_BEFORE) + stack_list_total(list, STACK_AFTER) <= 0)
-		errx(EXIT_FAILED,
-		     "there is no stack with a count in what was read; folded text has "
-		     "lines like \"main;work 12\"");
+	reading_check(list);
 }
 
 static int run(struct client *client, int operand_count, char **operands)

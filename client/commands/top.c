@@ -12,7 +12,9 @@
 #include "client/command.h"
 #include "client/command_table.h"
 #include "client/connection.h"
+#include "client/flamegraph/difference.h"
 #include "client/ranking.h"
+#include "client/reading.h"
 #include "client/selection.h"
 #include "client/table.h"
 #include "client/terminal.h"
@@ -25,6 +27,7 @@
 #define BAR_COLUMNS   10
 #define HEAD_ROWS     4 /* of the screen, that are no functions */
 #define REDRAW_NS     NS_PER_SECOND
+#define SIGNIFICANCE  0.05 /* false discovery rate of a difference */
 
 static const char *const orders[] = {"self", "total", NULL};
 
@@ -94,6 +97,20 @@ static void add_function(struct table *table, const struct ranked_function *func
 	table_add(table, "%s", function->module);
 }
 
+/* "12.31 s in ", in the unit that was asked for. */
+static void print_weight(const struct profile *profile, double weight, FILE *file)
+{
+	enum stack_unit unit = selection_levels(&selection).unit;
+
+	if (unit != STACK_UNIT_DEFAULT && unit != STACK_UNIT_SAMPLES)
+		fprintf(file, "%.0f %s in ", weight / stack_unit_divisor(unit),
+			stack_unit_name(unit));
+	else if (profile->unit == PROFILE_NS)
+		fprintf(file, "%.2f s in ", weight / (double)NS_PER_SECOND);
+	else if (profile->unit == PROFILE_BYTES)
+		fprintf(file, "%.1f MiB in ", weight / (1 << 20));
+}
+
 /* What the whole is: "cpu of all: 12.31 s in 1218 samples, 3 lost; window of 30.0 s". */
 static void print_whole(const struct profile *profile, const struct ranking *ranking, FILE *file)
 {
@@ -104,16 +121,19 @@ static void print_whole(const struct profile *profile, const struct ranking *ran
 
 	if (*event)
 		fprintf(file, "%s of %s: ", event, *target ? target : "all");
-	if (profile->unit == PROFILE_NS)
-		fprintf(file, "%.2f s in ", ranking->weight / (double)NS_PER_SECOND);
-	else if (profile->unit == PROFILE_BYTES)
-		fprintf(file, "%.1f MiB in ", ranking->weight / (1 << 20));
+	print_weight(profile, ranking->weight, file);
 	fprintf(file, "%.0f samples", ranking->samples);
 	if (profile_lost(profile) > 0)
 		fprintf(file, ", %.0f lost", profile_lost(profile));
 	if (seconds > 0)
 		fprintf(file, "; window of %.1f s", seconds);
 	fputs("\n\n", file);
+}
+
+static void check_unit(const struct profile *profile, enum stack_unit unit)
+{
+	if (!stack_unit_fits(profile, unit))
+		errx(EXIT_FAILED, "these samples cannot be counted in this unit");
 }
 
 static void print_text(const struct profile *profile, const struct ranking *ranking, size_t count,
@@ -133,8 +153,9 @@ static void print_text(const struct profile *profile, const struct ranking *rank
 
 static json_t *sum_to_json(const struct ranked_sum *sum)
 {
-	return json_pack("{s:f, s:f, s:f, s:f}", "percent", sum->share, "margin", sum->margin,
-			 "weight", sum->weight, "variance", sum->variance);
+	return json_pack("{s:f, s:f, s:[ff], s:f, s:f}", "percent", sum->share, "margin",
+			 sum->margin, "interval", sum->low, sum->high, "weight", sum->sum.weight,
+			 "variance", sum->sum.variance);
 }
 
 static void print_json(const struct client *client, const struct profile *profile,
@@ -160,22 +181,86 @@ static void print_json(const struct client *client, const struct profile *profil
 					    profile_lost(profile), "functions", functions));
 }
 
+/* The most significant changes of functions. Owned (json_decref). */
+static json_t *changes_to_json(const struct stack_list *list, uint32_t count)
+{
+	_cleanup_(difference_fini) struct difference difference;
+	_cleanup_free_ uint32_t *order = NULL;
+	json_t *changes = json_array();
+
+	difference_init_functions(&difference, list, SIGNIFICANCE);
+	count = difference_rank(&difference, count, &order);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct change *change = &difference.changes[order[i]];
+		const char *text = stack_list_name(list, order[i]);
+		_cleanup_free_ char *name = text_copy_utf8(text, strlen(text));
+
+		json_array_append_new(
+			changes,
+			json_pack("{s:s, s:f, s:f, s:[ff], s:f, s:f}", "name", name, "before",
+				  100 * change->before, "after", 100 * change->after, "interval",
+				  100 * change->low, 100 * change->high, "self_before",
+				  100 * change->own_before, "self_after", 100 * change->own_after));
+	}
+	_cleanup_free_ char *method = difference_method(&difference);
+	return json_pack("{s:o, s:s}", "changes", changes, "method", method);
+}
+
 /* --- once and again ----------------------------------------------------------------------- */
 
-static int show_once(struct client *client, int operand_count, char **operands)
+static int show_profile(const struct client *client, const struct profile *profile)
 {
-	_cleanup_(profile_freep) struct profile *profile =
-		selection_fetch(client, &selection, operand_count, operands, NULL, NULL);
 	size_t count = values.count ? values.count : DEFAULT_COUNT;
+	struct stack_levels levels = selection_levels(&selection);
 	struct ranking ranking;
 
-	ranking_init(&ranking, profile, (enum ranking_order)values.order);
+	check_unit(profile, levels.unit);
+	ranking_init(&ranking, profile, (enum ranking_order)values.order, &levels);
 	if (client->json)
 		print_json(client, profile, &ranking, count);
 	else
 		print_text(profile, &ranking, count, terminal_columns(), stdout);
 	ranking_fini(&ranking);
 	return selection_judge_quality(&selection, profile);
+}
+
+/* A file of two values, such as the picture of a difference: what changed, in words. */
+static int show_changes(const struct client *client, struct stack_list *list)
+{
+	uint32_t count = values.count ? (uint32_t)values.count : DEFAULT_COUNT;
+
+	stack_list_merge_equal(list);
+	if (client->json)
+		client_print_json(client, changes_to_json(list, count));
+	else if (difference_print(list, SIGNIFICANCE, count, stdout))
+		err(EXIT_FAILED, "standard output");
+	return EXIT_DONE;
+}
+
+static int show_file(const struct client *client, const char *path)
+{
+	struct input_settings settings = {.levels = selection_levels(&selection)};
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	_cleanup_(stack_list_fini) struct stack_list list;
+
+	selection_check_file(client, &selection);
+	stack_list_init(&list);
+	reading_add(path, &settings, STACK_BEFORE, &list);
+	reading_check(&list);
+	if (list.has_two)
+		return show_changes(client, &list);
+	profile = list.origins[STACK_BEFORE] ? steal_ptr(&list.origins[STACK_BEFORE])
+					     : profile_stacks_collect(&list, STACK_BEFORE);
+	return show_profile(client, profile);
+}
+
+static int show_once(struct client *client, int operand_count, char **operands)
+{
+	if (operand_count == 1 && reading_is_file(operands[0]))
+		return show_file(client, operands[0]);
+	_cleanup_(profile_freep) struct profile *profile =
+		selection_fetch(client, &selection, operand_count, operands, NULL, NULL);
+	return show_profile(client, profile);
 }
 
 /* The next screen: the functions, or why there are none. Owned (free). */
@@ -194,7 +279,10 @@ static char *make_screen(struct client *client, int operand_count, char **operan
 	if (!file)
 		err(EXIT_FAILED, "open_memstream");
 	if (profile) {
-		ranking_init(&ranking, profile, (enum ranking_order)values.order);
+		struct stack_levels levels = selection_levels(&selection);
+
+		check_unit(profile, levels.unit);
+		ranking_init(&ranking, profile, (enum ranking_order)values.order, &levels);
 		print_text(profile, &ranking, count, terminal_columns(), file);
 		ranking_fini(&ranking);
 	} else {
@@ -235,10 +323,11 @@ static int run(struct client *client, int operand_count, char **operands)
 const struct command top_command = {
 	.name = "top",
 	.operands = "[TARGET... | FILE]",
-	.summary = "Show the hottest functions of a window, self and total, with 95 % margins",
+	.summary = "Show the hottest functions, with 95 % margins; of a difference what changed",
 	.examples = "  flamectl top --last 30s -n 10\n"
 		    "  flamectl top 1234 --live --last 5s\n"
-		    "  flamectl top comm:postgres --sort total --no-kernel\n",
+		    "  flamectl top comm:postgres --sort total --no-kernel\n"
+		    "  flamectl top diff.svg\n",
 	.list_options = list_options,
 	.run = run,
 };

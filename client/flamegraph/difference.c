@@ -9,9 +9,6 @@
 /* Frames times slices: beyond this the variance comes from the counts alone. */
 #define MAX_CELLS (64u << 20)
 
-/* Of a sampling event, in its unit (ns, cycles, bytes). */
-#define SMALLEST_PERIOD 10000
-
 /* Sums for one side, by whatever is compared ("item"). */
 struct side {
 	double *parts;
@@ -33,38 +30,6 @@ static void side_fini(struct side *side)
 	free(side->wholes);
 }
 
-/*
- * What one sample is worth in values without variances: the greatest common divisor, since periods
- * are equal and counts are whole; of fractions, the smallest.
- */
-double difference_sample_value(const struct stack_list *list, int which)
-{
-	double smallest = INFINITY;
-	uint64_t divisor = 0;
-	int is_whole = 1;
-
-	for (uint32_t i = 0; i < list->stack_count; i++) {
-		double value = list->stacks[i].values[which];
-
-		if (value <= 0)
-			continue;
-		smallest = fmin(smallest, value);
-		is_whole &= value < 9e18 && nearbyint(value) == value;
-		for (uint64_t rest = is_whole ? (uint64_t)value : 0; rest;) {
-			uint64_t next = divisor % rest;
-
-			divisor = rest;
-			rest = next;
-		}
-	}
-	if (!isfinite(smallest))
-		return 1;
-	/* Round counts have a divisor too; a period is larger. */
-	if (is_whole)
-		return divisor >= SMALLEST_PERIOD ? (double)divisor : 1;
-	return smallest;
-}
-
 static double stack_variance(const struct side *side, const struct stack *stack, int which)
 {
 	return stack->variances[which] > 0 ? stack->variances[which]
@@ -75,7 +40,7 @@ static void side_init(struct side *side, const struct stack_list *list, int whic
 {
 	*side = (struct side){
 		.slice_count = list->slices[which].count,
-		.quantum = difference_sample_value(list, which),
+		.quantum = stack_list_sample_value(list, which),
 	};
 	side->parts = memory_new((count + 1) * sizeof(double));
 	side->owns = memory_new((count + 1) * sizeof(double));
@@ -273,8 +238,6 @@ static int compare_changes(const void *left, const void *right, void *context)
 	const struct change *b = &difference->changes[*(const uint32_t *)right];
 	double change_a = fabs(a->after - a->before), change_b = fabs(b->after - b->before);
 
-	if (a->is_significant != b->is_significant)
-		return b->is_significant - a->is_significant;
 	return (change_a < change_b) - (change_a > change_b);
 }
 
@@ -299,23 +262,30 @@ static void print_change(const struct stack_list *list, uint32_t frame, const st
 		100 * change->high, 100 * change->own_before, 100 * change->own_after);
 }
 
+uint32_t difference_rank(const struct difference *difference, uint32_t count, uint32_t **order)
+{
+	uint32_t found = 0;
+
+	*order = memory_new((difference->count + 1) * sizeof(**order));
+	for (uint32_t i = 0; i < difference->count; i++) {
+		const struct change *change = &difference->changes[i];
+
+		if (change->is_significant && change->after != change->before)
+			(*order)[found++] = i;
+	}
+	qsort_r(*order, found, sizeof(**order), compare_changes, (void *)(uintptr_t)difference);
+	return found < count ? found : count;
+}
+
 int difference_print(const struct stack_list *list, double rate, uint32_t count, FILE *file)
 {
 	_cleanup_(difference_fini) struct difference difference;
-	uint32_t total = list->profile->frame_count, printed = 0;
-	_cleanup_free_ uint32_t *order = memory_new((total + 1) * sizeof(*order));
+	_cleanup_free_ uint32_t *order = NULL;
 
 	difference_init_functions(&difference, list, rate);
-	for (uint32_t i = 0; i < total; i++)
-		order[i] = i;
-	qsort_r(order, total, sizeof(*order), compare_changes, &difference);
-	for (; printed < total && printed < count; printed++) {
-		const struct change *change = &difference.changes[order[printed]];
-
-		if (!change->is_significant || change->after == change->before)
-			break;
-		print_change(list, order[printed], change, file);
-	}
+	uint32_t printed = difference_rank(&difference, count, &order);
+	for (uint32_t i = 0; i < printed; i++)
+		print_change(list, order[i], &difference.changes[order[i]], file);
 	_cleanup_free_ char *method = difference_method(&difference);
 	fprintf(file, "%s; %s\n",
 		printed ? "that is all that is more than chance, or as much of it as was asked for"

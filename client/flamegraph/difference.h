@@ -33,14 +33,17 @@ void difference_init_functions(struct difference *difference, const struct stack
 void difference_fini(struct difference *difference);
 
 /*
+ * The numbers of the changes that are significant, the largest first, count of them at most, into
+ * *order, Owned (free). Returns how many they are.
+ */
+uint32_t difference_rank(const struct difference *difference, uint32_t count, uint32_t **order);
+
+/*
  * Print the most significant changes of functions in words, count of them at most, one a line.
  * Errors: those of writing to file.
  */
 must_check int difference_print(const struct stack_list *list, double rate, uint32_t count,
 				FILE *file);
-
-/* What one sample is worth in values of list that come without a variance. */
-double difference_sample_value(const struct stack_list *list, int which);
 
 /* How the variance was found, for the legend. Owned (free). */
 char *difference_method(const struct difference *difference);

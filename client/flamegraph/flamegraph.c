@@ -121,14 +121,18 @@ int flamegraph_write_stacks(struct stack_list *list, const struct stack_levels *
 			    const struct flamegraph_options *options, enum flamegraph_format format,
 			    FILE *file)
 {
-	struct svg_content content = {.profile = list->origin, .levels = *levels};
+	int which = list->has_two ? STACK_AFTER : STACK_BEFORE;
+	struct svg_content content = {
+		.profile = list->origins[which],
+		.base = list->has_two ? list->origins[STACK_BEFORE] : NULL,
+		.levels = *levels,
+	};
 	_cleanup_(profile_freep) struct profile *profile = NULL;
 	_cleanup_(profile_freep) struct profile *base = NULL;
 
 	if (format == FLAMEGRAPH_SVG && !content.profile &&
 	    list->frame_count <= MAX_EMBEDDED_FRAMES) {
-		content.profile = profile =
-			profile_stacks_collect(list, list->has_two ? STACK_AFTER : STACK_BEFORE);
+		content.profile = profile = profile_stacks_collect(list, which);
 		if (list->has_two)
 			content.base = base = profile_stacks_collect(list, STACK_BEFORE);
 	}

@@ -94,8 +94,8 @@ void svg_view_write(const struct picture *picture, const struct stack_levels *le
 		set_number(view, "significance", options->significance);
 		json_object_set_new(view, "sampleValues",
 				    json_pack("[ff]",
-					      difference_sample_value(picture->list, STACK_BEFORE),
-					      difference_sample_value(picture->list, STACK_AFTER)));
+					      stack_list_sample_value(picture->list, STACK_BEFORE),
+					      stack_list_sample_value(picture->list, STACK_AFTER)));
 	}
 	if (picture->attributes.rows)
 		json_object_set_new(view, "attributes", list_attributes(picture));

@@ -322,6 +322,7 @@ static void settle_names(struct stack_list *list, unsigned int flags)
 }
 
 #define LINE_BYTES 65536
+#define FRACTIONS  1e6 /* of a count are told apart */
 
 /* Lines on their way to a file. */
 struct lines {
@@ -344,10 +345,34 @@ static void put_bytes(struct lines *lines, const char *bytes, size_t length)
 	lines->used += length;
 }
 
+/* Text keeps its fractions; of what was measured a fraction of the unit says nothing. */
+static int has_fractions(const struct stack_list *list)
+{
+	return !list->profile->event;
+}
+
+static int is_shown(const struct stack_list *list, double value)
+{
+	return nearbyint(has_fractions(list) ? value * FRACTIONS : value) > 0;
+}
+
+static void put_value(struct lines *lines, const struct stack_list *list, double value)
+{
+	int is_whole = !has_fractions(list) || nearbyint(value) == value;
+	char number[512];
+	int length = snprintf(number, sizeof(number), is_whole ? " %.0f" : " %.6f", value);
+
+	/* No zeros or point at the end, and no exponent, which is no folded text. */
+	while (!is_whole && number[length - 1] == '0')
+		length--;
+	if (number[length - 1] == '.')
+		length--;
+	put_bytes(lines, number, (size_t)length);
+}
+
 static void put_stack(struct lines *lines, const struct stack_list *list, const struct stack *stack)
 {
 	const struct profile *profile = list->profile;
-	char numbers[64];
 
 	for (uint32_t i = 0; i < stack->depth; i++) {
 		uint32_t frame = list->frames[stack->first + i];
@@ -358,12 +383,9 @@ static void put_stack(struct lines *lines, const struct stack_list *list, const 
 			put_bytes(lines, ";", 1);
 		put_bytes(lines, name->text, name->length);
 	}
-	int length = snprintf(numbers, sizeof(numbers), " %.0f", stack->values[STACK_BEFORE]);
-	put_bytes(lines, numbers, (size_t)length);
-	if (list->has_two) {
-		length = snprintf(numbers, sizeof(numbers), " %.0f", stack->values[STACK_AFTER]);
-		put_bytes(lines, numbers, (size_t)length);
-	}
+	put_value(lines, list, stack->values[STACK_BEFORE]);
+	if (list->has_two)
+		put_value(lines, list, stack->values[STACK_AFTER]);
 	put_bytes(lines, "\n", 1);
 }
 
@@ -378,8 +400,8 @@ int folded_write(struct stack_list *list, unsigned int flags, FILE *file)
 	for (uint32_t i = 0; i < list->stack_count; i++) {
 		const struct stack *stack = &list->stacks[i];
 
-		if (nearbyint(stack->values[STACK_BEFORE]) > 0 ||
-		    (list->has_two && nearbyint(stack->values[STACK_AFTER]) > 0))
+		if (is_shown(list, stack->values[STACK_BEFORE]) ||
+		    (list->has_two && is_shown(list, stack->values[STACK_AFTER])))
 			put_stack(lines, list, stack);
 	}
 	fwrite_unlocked(lines->bytes, 1, lines->used, file);

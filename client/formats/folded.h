@@ -56,8 +56,8 @@ int folded_matches(const char *line, size_t length);
 
 /*
  * Write the stacks of list as lines, sorted as with LC_ALL=C; equal ones are merged in list first.
- * In names ';' becomes ':' and control characters '_'. Values are rounded to whole numbers.
- * flags: FOLDED_ANNOTATE. Errors: those of writing to file.
+ * In names ';' becomes ':' and control characters '_'. Values of a profile are rounded to whole
+ * numbers, those of text keep six digits behind the point. flags: FOLDED_ANNOTATE. Errors: those of writing to file.
  */
 must_check int folded_write(struct stack_list *list, unsigned int flags, FILE *file);
 

@@ -84,6 +84,8 @@ static int read_perf_script(struct input *input)
 	input->report->is_cut = perf_script_reader_finish(&reader);
 	move_values(input->list, first, STACK_BEFORE, input->which);
 	input->report->ignored_lines = reader.ignored_lines;
+	input->report->silent_modules = reader.addr2line.silent;
+	input->report->lacks_addr2line = reader.addr2line.is_missing;
 	if (reader.has_rejected_event)
 		input->report->shown_event = steal_ptr(&reader.event);
 	return error;
@@ -99,8 +101,10 @@ static int take_profile(struct input *input, struct profile **profile, int which
 	int error = profile_stacks_add(input->list, *profile, &input->settings->levels, which);
 	if (error == -EINVAL)
 		input->report->error = "the profile does not hold that unit";
-	if (!error && input->is_first && !input->list->has_two)
-		input->list->origin = steal_ptr(profile);
+	if (error == -EDOM)
+		input->report->error = "its values have another unit than those read before";
+	if (!error && input->is_first)
+		input->list->origins[which] = steal_ptr(profile);
 	return error;
 }
 
@@ -214,15 +218,21 @@ static int read_as(struct input *input)
 int input_read(const char *path, const struct input_settings *settings, int which,
 	       struct stack_list *list, struct input_report *report)
 {
-	struct input input = {.settings = settings, .which = which, .list = list, .report = report};
+	struct input input = {
+		.settings = settings,
+		.which = which,
+		.list = list,
+		.report = report,
+		.is_first = !list->stack_count,
+	};
 	int error = source_open(&input.source, path);
 
 	*report = (struct input_report){0};
 	if (error)
 		return error;
-	if (!input.is_first) {
-		profile_free(list->origin);
-		list->origin = NULL;
+	for (int i = 0; i < STACK_VALUES; i++) {
+		profile_free(list->origins[i]);
+		list->origins[i] = NULL;
 	}
 	error = read_as(&input);
 	source_close(&input.source);

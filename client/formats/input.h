@@ -21,11 +21,13 @@ struct input_settings {
 
 /* What there is to say about an input beside its stacks. */
 struct input_report {
-	const char *format;     /* static text */
-	const char *error;      /* a sentence (static text); NULL: none beyond the code */
-	uint64_t ignored_lines; /* lines that have none of the format's forms */
-	int is_cut;             /* the text ends inside a sample, which is left out */
-	char *shown_event;      /* perf script: where others were left out. Owned (free) */
+	const char *format;      /* static text */
+	const char *error;       /* a sentence (static text); NULL: none beyond the code */
+	uint64_t ignored_lines;  /* lines that have none of the format's forms */
+	int is_cut;              /* the text ends inside a sample, which is left out */
+	uint32_t silent_modules; /* addr2line did not answer about them */
+	int lacks_addr2line;     /* it was wanted and is not there */
+	char *shown_event;       /* perf script: where others were left out. Owned (free) */
 };
 
 void input_report_fini(struct input_report *report);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/formats/addr2line.h"
 #include "client/formats/perf_script_line.h"
+#include "common/clock.h"
 
 #define MAX_DEPTH 65536
 
@@ -15,9 +15,12 @@ void perf_script_reader_init(struct perf_script_reader *reader, struct stack_lis
 {
 	*reader = (struct perf_script_reader){.list = list, .settings = settings};
 	list->has_modules = 1;
+	addr2line_init(&reader->addr2line, (int)(settings->patience_ns / NS_PER_MS));
 	intern_init(&reader->texts);
 	reader->guesses = memory_new(PERF_SCRIPT_GUESSES * sizeof(*reader->guesses));
 	intern_init(&reader->processes);
+	for (int i = 0; i < PERF_SCRIPT_READINGS; i++)
+		line_cache_init(&reader->whole_lines[i]);
 	if (settings->event_filter)
 		reader->event =
 			memory_copy_text(settings->event_filter, strlen(settings->event_filter));
@@ -26,8 +29,11 @@ void perf_script_reader_init(struct perf_script_reader *reader, struct stack_lis
 void perf_script_reader_fini(struct perf_script_reader *reader)
 {
 	stack_index_fini(&reader->stacks);
+	addr2line_fini(&reader->addr2line);
 	intern_fini(&reader->texts);
 	intern_fini(&reader->processes);
+	for (int i = 0; i < PERF_SCRIPT_READINGS; i++)
+		line_cache_fini(&reader->whole_lines[i]);
 	free(reader->event);
 	free(reader->lines);
 	free(reader->guesses);
@@ -110,7 +116,7 @@ static void split_functions(struct perf_script_reader *reader, const struct perf
 /* Frames that addr2line knows for a pc; returns 0 when it knows none. */
 static int add_inlined(struct perf_script_reader *reader, const struct perf_frame *line)
 {
-	_cleanup_(addr2line_fini) struct addr2line_answer answer = {0};
+	_cleanup_(addr2line_answer_fini) struct addr2line_answer answer = {0};
 	_cleanup_free_ char *module = memory_copy_text(line->module.text, line->module.length);
 	_cleanup_free_ char *pc = memory_copy_text(line->pc.text, line->pc.length);
 	_cleanup_free_ char *name = memory_copy_text(line->name.text, line->name.length);
@@ -118,7 +124,8 @@ static int add_inlined(struct perf_script_reader *reader, const struct perf_fram
 	if (line->module.text[0] == '[' || perf_module_is_jit(line->module) ||
 	    memmem(line->module.text, line->module.length, "kernel.", 7))
 		return 0;
-	if (addr2line_ask(&answer, module, pc, name) || !answer.count)
+	addr2line_ask(&reader->addr2line, module, pc, name, &answer);
+	if (!answer.count)
 		return 0;
 	for (size_t i = answer.count; i-- > 0;) {
 		struct addr2line_function *function = &answer.functions[i];
@@ -204,12 +211,12 @@ static void learn_line(struct perf_script_reader *reader, struct span line,
 		.text = intern_text(&reader->texts, id),
 		.name_length = (uint32_t)key->name.length,
 		.length = (uint32_t)length,
-		.line = reader->lines[id],
+		.line = id,
 	};
 }
 
-/* The frames of a line, or NULL for a line of another form. */
-static const struct perf_script_line *find_line(struct perf_script_reader *reader, struct span line)
+/* The number of a line; its frames are UINT32_MAX for a line of another form. */
+static uint32_t find_line(struct perf_script_reader *reader, struct span line)
 {
 	struct line_key key = find_key(reader, line);
 	uint32_t hash = hash_bytes(key.name.text, key.name.length) +
@@ -218,14 +225,16 @@ static const struct perf_script_line *find_line(struct perf_script_reader *reade
 
 	if (!is_guess(guess, &key))
 		learn_line(reader, line, &key, guess);
-	return guess->line.first == UINT32_MAX ? NULL : &guess->line;
+	return guess->line;
 }
 
 static void add_frames(struct perf_script_reader *reader, const struct perf_script_line *line)
 {
-	reader->frames =
-		memory_grow(reader->frames, &reader->frame_capacity,
-			    reader->frame_count + line->count + 1, sizeof(*reader->frames));
+	size_t needed = reader->frame_count + line->count + 1;
+
+	if (needed > reader->frame_capacity)
+		reader->frames = memory_grow(reader->frames, &reader->frame_capacity, needed,
+					     sizeof(*reader->frames));
 	/* Leaf first, so the innermost of a line comes first. */
 	for (uint32_t i = line->count; i-- > 0 && reader->frame_count < MAX_DEPTH;)
 		reader->frames[reader->frame_count++] = reader->line_frames[line->first + i];
@@ -335,8 +344,14 @@ static void start_sample(struct perf_script_reader *reader, const struct perf_he
 	reader->process = find_process(reader, header);
 }
 
-static int read_line(struct perf_script_reader *reader, struct span line)
+static struct line_cache *whole_lines(struct perf_script_reader *reader)
 {
+	return &reader->whole_lines[reader->is_java ? PERF_SCRIPT_JAVA : PERF_SCRIPT_OTHERS];
+}
+
+static int read_line(struct perf_script_reader *reader, struct span line, int has_end)
+{
+	const struct span whole = {line.text, line.length + 1};
 	struct perf_header header;
 
 	if (line.length && line.text[line.length - 1] == '\r')
@@ -351,12 +366,31 @@ static int read_line(struct perf_script_reader *reader, struct span line)
 		start_sample(reader, &header);
 		return error;
 	}
-	const struct perf_script_line *known = find_line(reader, line);
-	if (known && reader->is_open)
-		add_frames(reader, known);
-	else if (!known && !add_srcline(reader, line))
-		reader->ignored_lines++;
+	uint32_t number = find_line(reader, line);
+	if (reader->lines[number].first == UINT32_MAX) {
+		reader->ignored_lines += !add_srcline(reader, line);
+		return 0;
+	}
+	if (has_end && perf_line_is_space(line.text[0]))
+		line_cache_add(whole_lines(reader), whole.text, whole.length, number);
+	if (reader->is_open)
+		add_frames(reader, &reader->lines[number]);
 	return 0;
+}
+
+/* Pass over lines of frames that were met before. Returns where another line begins. */
+static const char *skip_known_lines(struct perf_script_reader *reader, const char *text,
+				    const char *end)
+{
+	const struct line_cache *known = whole_lines(reader);
+	const struct line_cache_line *line;
+
+	while ((line = line_cache_find(known, text, (size_t)(end - text)))) {
+		if (reader->is_open)
+			add_frames(reader, &reader->lines[line->meaning]);
+		text += line->length;
+	}
+	return text;
 }
 
 int perf_script_reader_feed(struct perf_script_reader *reader, const char *text, size_t length)
@@ -365,12 +399,14 @@ int perf_script_reader_feed(struct perf_script_reader *reader, const char *text,
 	int error = 0;
 
 	while (text < end && !error) {
+		text = skip_known_lines(reader, text, end);
+		if (text == end)
+			break;
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
+		size_t size = (size_t)((stop ? stop : end) - text);
 
-		if (!stop)
-			stop = end;
-		error = read_line(reader, (struct span){text, (size_t)(stop - text)});
-		text = stop + 1;
+		error = read_line(reader, (struct span){text, size}, stop != NULL);
+		text += size + (stop != NULL);
 	}
 	return error;
 }

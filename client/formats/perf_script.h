@@ -9,17 +9,20 @@
 
 #include <stdint.h>
 
+#include "client/formats/addr2line.h"
+#include "client/formats/line_cache.h"
 #include "client/formats/stack_list.h"
 
 struct perf_script_settings {
-	int pid;             /* the process's frame is "name-pid" */
-	int tid;             /* … "name-pid/tid" */
-	int show_inlined;    /* ask addr2line for the functions inlined at a pc */
-	int show_context;    /* … with file and line */
-	int srcline;         /* add the lines that `perf script -F +srcline` puts below frames */
-	int annotate_kernel; /* "_[k]" */
-	int annotate_jit;    /* "_[j]" */
-	int addresses;       /* the pc in frames without a name */
+	int pid;              /* the process's frame is "name-pid" */
+	int tid;              /* … "name-pid/tid" */
+	int show_inlined;     /* ask addr2line for the functions inlined at a pc */
+	int show_context;     /* … with file and line */
+	uint64_t patience_ns; /* with addr2line; 0: that of addr2line.h */
+	int srcline;          /* add the lines that `perf script -F +srcline` puts below frames */
+	int annotate_kernel;  /* "_[k]" */
+	int annotate_jit;     /* "_[j]" */
+	int addresses;        /* the pc in frames without a name */
 	const char *event_filter; /* only this event; NULL: the first that is seen */
 };
 
@@ -29,12 +32,15 @@ struct perf_script_line {
 	uint32_t count;
 };
 
+/* Frames of what runs Java are read in another way. */
+enum { PERF_SCRIPT_OTHERS, PERF_SCRIPT_JAVA, PERF_SCRIPT_READINGS };
+
 /* A line that was read before, by the hash of its name and of its module. */
 struct perf_script_guess {
 	const char *text; /* both; NULL: none */
 	uint32_t name_length;
 	uint32_t length;
-	struct perf_script_line line;
+	uint32_t line; /* its number */
 };
 
 #define PERF_SCRIPT_GUESSES 32768u
@@ -46,10 +52,12 @@ struct perf_script_reader {
 	char *event; /* that is shown; NULL: none seen */
 	int has_rejected_event;
 	uint64_t ignored_lines;
+	struct addr2line addr2line;
 
 	/* By text of a line behind the pc, with a letter before it for what else matters. */
 	struct intern texts;
 	struct perf_script_guess *guesses;
+	struct line_cache whole_lines[PERF_SCRIPT_READINGS]; /* meaning: a number of lines */
 	struct perf_script_line *lines;
 	size_t line_capacity;
 	uint32_t *line_frames;

@@ -28,6 +28,17 @@ const char *stack_unit_name(enum stack_unit unit)
 	return units[unit].name;
 }
 
+double stack_unit_divisor(enum stack_unit unit)
+{
+	return units[unit].divisor;
+}
+
+int stack_unit_fits(const struct profile *profile, enum stack_unit unit)
+{
+	return unit == STACK_UNIT_DEFAULT || unit == STACK_UNIT_SAMPLES ||
+	       units[unit].needs == profile->unit;
+}
+
 int stack_unit_parse(const char *text, size_t length, enum stack_unit *unit)
 {
 	for (int i = STACK_UNIT_SAMPLES; i < STACK_UNIT_COUNT; i++) {
@@ -58,6 +69,15 @@ static uint32_t copy_text(struct profile *to, const struct profile *from, uint32
 	return intern_add(&to->strings, string->text, string->length);
 }
 
+static void copy_counts(struct profile *to, const struct profile *from)
+{
+	to->taken += from->taken;
+	for (uint32_t i = 0; i < from->lost_count; i++)
+		profile_add_lost(to, profile_text(from, from->lost[i].name), from->lost[i].value);
+	for (uint32_t i = 0; i < from->note_count; i++)
+		profile_add_note(to, profile_text(from, from->notes[i]));
+}
+
 static void copy_origin(struct profile *to, const struct profile *from)
 {
 	to->event = copy_text(to, from, from->event);
@@ -71,11 +91,44 @@ static void copy_origin(struct profile *to, const struct profile *from)
 	to->cost_percent = from->cost_percent;
 	to->asked = from->asked;
 	to->covered = from->covered;
-	to->taken = from->taken;
-	for (uint32_t i = 0; i < from->lost_count; i++)
-		profile_add_lost(to, profile_text(from, from->lost[i].name), from->lost[i].value);
-	for (uint32_t i = 0; i < from->note_count; i++)
-		profile_add_note(to, profile_text(from, from->notes[i]));
+	copy_counts(to, from);
+}
+
+/* "a", "b": "a, b". */
+static void join_text(struct profile *to, uint32_t *id, const struct profile *from, uint32_t other)
+{
+	const char *before = profile_text(to, *id), *text = profile_text(from, other);
+
+	if (!*before)
+		*id = profile_string(to, text);
+	else if (*text && !strstr(before, text)) {
+		_cleanup_free_ char *both = memory_format("%s, %s", before, text);
+
+		*id = profile_string(to, both);
+	}
+}
+
+static void join_windows(struct profile_window *window, const struct profile_window *other)
+{
+	if (other->to_ns && (!window->to_ns || other->from_ns < window->from_ns))
+		window->from_ns = other->from_ns;
+	if (other->to_ns > window->to_ns)
+		window->to_ns = other->to_ns;
+}
+
+/* Where stacks of several profiles come from: what they do not share is not told. */
+static void join_origin(struct profile *to, const struct profile *from)
+{
+	join_text(to, &to->source, from, from->source);
+	join_text(to, &to->host, from, from->host);
+	join_text(to, &to->version, from, from->version);
+	join_text(to, &to->target, from, from->target);
+	join_windows(&to->asked, &from->asked);
+	join_windows(&to->covered, &from->covered);
+	if (to->rate_hz != from->rate_hz)
+		to->rate_hz = to->interval = 0;
+	to->cost_percent = -1;
+	copy_counts(to, from);
 }
 
 /* The frames of one profile as frames of another. Owned (free). */
@@ -203,10 +256,14 @@ int profile_stacks_add(struct stack_list *list, const struct profile *profile,
 	uint32_t first = list->stack_count;
 	int error = 0;
 
-	if (unit != STACK_UNIT_SAMPLES && units[unit].needs != profile->unit)
+	if (!stack_unit_fits(profile, unit))
 		return -EINVAL;
-	if (!list->stack_count && !list->profile->event)
+	if (list->profile->event && strcmp(list->unit_name, units[unit].name) != 0)
+		return -EDOM;
+	if (!list->profile->event)
 		copy_origin(list->profile, profile);
+	else if (!list->has_two)
+		join_origin(list->profile, profile);
 	layout_init(&layout, list, profile, levels);
 	list->has_modules = 1;
 	list->unit_name = units[unit].name;
@@ -232,6 +289,7 @@ struct profile *profile_stacks_collect(const struct stack_list *list, int which)
 {
 	struct profile *profile = profile_new();
 	_cleanup_free_ uint32_t *frames = copy_frames(profile, list->profile);
+	double sample_value = stack_list_sample_value(list, which);
 
 	copy_origin(profile, list->profile);
 	for (uint32_t i = 0; i < list->stack_count; i++) {
@@ -243,8 +301,10 @@ struct profile *profile_stacks_collect(const struct stack_list *list, int which)
 		for (uint32_t k = 0; k < stack->depth; k++)
 			node = profile_add_node(profile, node,
 						frames[list->frames[stack->first + k]]);
+		double variance = stack->variances[which];
 		profile_add_row(profile, PROFILE_NO_THREAD, node, stack->values[which],
-				stack->values[which], 0);
+				stack->values[which],
+				variance > 0 ? variance : sample_value * stack->values[which]);
 	}
 	return profile;
 }

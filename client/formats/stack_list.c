@@ -2,10 +2,14 @@
 #include "client/formats/stack_list.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/formats/stack_sort.h"
+
+/* Of a sampling event, in its unit (ns, cycles, bytes). */
+#define SMALLEST_PERIOD 10000
 
 void stack_list_init(struct stack_list *list)
 {
@@ -19,12 +23,13 @@ void stack_list_init(struct stack_list *list)
 void stack_list_fini(struct stack_list *list)
 {
 	profile_free(list->profile);
-	profile_free(list->origin);
 	free(list->frames);
 	free(list->stacks);
 	free(list->named_frames);
-	for (int which = 0; which < STACK_VALUES; which++)
+	for (int which = 0; which < STACK_VALUES; which++) {
+		profile_free(list->origins[which]);
 		free(list->slices[which].rows);
+	}
 	*list = (struct stack_list){0};
 }
 
@@ -151,6 +156,38 @@ double stack_list_total(const struct stack_list *list, int which)
 	for (uint32_t i = 0; i < list->stack_count; i++)
 		total += list->stacks[i].values[which];
 	return total;
+}
+
+/*
+ * The greatest common divisor, since periods are equal and counts are whole; of fractions, the
+ * smallest.
+ */
+double stack_list_sample_value(const struct stack_list *list, int which)
+{
+	double smallest = INFINITY;
+	uint64_t divisor = 0;
+	int is_whole = 1;
+
+	for (uint32_t i = 0; i < list->stack_count; i++) {
+		double value = list->stacks[i].values[which];
+
+		if (value <= 0)
+			continue;
+		smallest = fmin(smallest, value);
+		is_whole &= value < 9e18 && nearbyint(value) == value;
+		for (uint64_t rest = is_whole ? (uint64_t)value : 0; rest;) {
+			uint64_t next = divisor % rest;
+
+			divisor = rest;
+			rest = next;
+		}
+	}
+	if (!isfinite(smallest))
+		return 1;
+	/* Round counts have a divisor too; a period is larger. */
+	if (is_whole)
+		return divisor >= SMALLEST_PERIOD ? (double)divisor : 1;
+	return smallest;
 }
 
 /* One of the two ways in which a frame stands in a line. */

@@ -55,8 +55,8 @@ struct stack_list {
 	int has_two;           /* the stacks have two values */
 	int has_modules;       /* frames of one name may differ in module: it came from a profile */
 	const char *unit_name; /* of the values: "samples", "us", … (static text) */
-	/* The profile that all of it comes from, with processes, threads and slices; often NULL. */
-	struct profile *origin;
+	/* By value: the profile that all of it comes from, with processes and threads; often NULL. */
+	struct profile *origins[STACK_VALUES];
 	/* Frame numbers by name number, + 1: names that were added by stack_list_frame(). */
 	uint32_t *named_frames;
 	size_t named_capacity;
@@ -106,6 +106,9 @@ void stack_list_merge_equal(struct stack_list *list);
 
 /* Sum of the values. */
 double stack_list_total(const struct stack_list *list, int which);
+
+/* What one sample is worth in values that come without a variance. */
+double stack_list_sample_value(const struct stack_list *list, int which);
 
 /*
  * What frames are sorted by: two numbers for each, one for a frame that others follow (ranks[2f])

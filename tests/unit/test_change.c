@@ -207,8 +207,8 @@ static void test_periods_are_no_counts(void **state)
 	frame = stack_list_frame(&list, "f", 1);
 	assert_int_equal(stack_list_add(&list, &frame, 1, 3e7, 5), 0);
 	assert_int_equal(stack_list_add(&list, &frame, 1, 5e7, 3), 0);
-	assert_true(difference_sample_value(&list, STACK_BEFORE) == 1e7);
-	assert_true(difference_sample_value(&list, STACK_AFTER) == 1);
+	assert_true(stack_list_sample_value(&list, STACK_BEFORE) == 1e7);
+	assert_true(stack_list_sample_value(&list, STACK_AFTER) == 1);
 }
 
 int main(void)

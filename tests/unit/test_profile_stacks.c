@@ -98,6 +98,55 @@ static void test_stacks_become_a_profile_again(void **state)
 	assert_string_equal(profile_text(again, again->event), "cpu");
 }
 
+static void set_origin(struct profile *profile, const char *host, uint64_t from_ns, double taken)
+{
+	profile->host = profile_string(profile, host);
+	profile->covered = (struct profile_window){from_ns, from_ns + 10};
+	profile->taken = taken;
+	profile->rate_hz = 99;
+	profile_add_lost(profile, "ring_full", 2);
+}
+
+static void test_several_profiles_tell_of_all(void **state)
+{
+	_cleanup_(profile_freep) struct profile *first = make_profile(PROFILE_NS, "cpu");
+	_cleanup_(profile_freep) struct profile *second = make_profile(PROFILE_NS, "cpu");
+	_cleanup_(profile_freep) struct profile *wall = make_profile(PROFILE_NS, "wall");
+	_cleanup_(stack_list_fini) struct stack_list list;
+	struct stack_levels levels = {0};
+
+	(void)state;
+	set_origin(first, "one", 100, 10);
+	set_origin(second, "two", 50, 20);
+	stack_list_init(&list);
+	assert_int_equal(profile_stacks_add(&list, first, &levels, STACK_BEFORE), 0);
+	assert_int_equal(profile_stacks_add(&list, second, &levels, STACK_BEFORE), 0);
+	_cleanup_(profile_freep) struct profile *both = profile_stacks_collect(&list, STACK_BEFORE);
+	check(both, levels, 0, "redis 2\nredis;main 4\nredis;main;read 4\n");
+	assert_string_equal(profile_text(both, both->host), "one, two");
+	assert_true(both->taken == 30 && profile_lost(both) == 4 && both->rate_hz == 99);
+	assert_int_equal(both->covered.from_ns, 50);
+	assert_int_equal(both->covered.to_ns, 110);
+	/* Microseconds are no samples. */
+	assert_int_equal(profile_stacks_add(&list, wall, &levels, STACK_BEFORE), -EDOM);
+}
+
+static void test_a_stack_without_a_variance_gets_that_of_its_samples(void **state)
+{
+	_cleanup_(stack_list_fini) struct stack_list list;
+	uint32_t frame;
+
+	(void)state;
+	stack_list_init(&list);
+	frame = stack_list_frame(&list, "main", 4);
+	assert_int_equal(stack_list_add(&list, &frame, 1, 3e7, 0), 0);
+	assert_int_equal(stack_list_add(&list, &frame, 1, 5e7, 0), 0);
+	_cleanup_(profile_freep) struct profile *profile =
+		profile_stacks_collect(&list, STACK_BEFORE);
+	/* Eight samples with a period of ten million. */
+	assert_true(profile->rows[0].variance == 8 * 1e14);
+}
+
 static void test_unit_names_are_read(void **state)
 {
 	enum stack_unit unit;
@@ -115,6 +164,8 @@ int main(void)
 		cmocka_unit_test(test_levels_and_units_are_chosen),
 		cmocka_unit_test(test_a_unit_that_the_profile_lacks_is_refused),
 		cmocka_unit_test(test_stacks_become_a_profile_again),
+		cmocka_unit_test(test_several_profiles_tell_of_all),
+		cmocka_unit_test(test_a_stack_without_a_variance_gets_that_of_its_samples),
 		cmocka_unit_test(test_unit_names_are_read),
 	};
 

@@ -4,8 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "client/formats/profile_stacks.h"
 #include "common/profile.h"
 #include "tests/unit/cmocka_all.h"
+
+static const struct stack_levels no_levels;
 
 static uint32_t add_frame(struct profile *profile, const char *name, uint32_t line)
 {
@@ -45,7 +48,7 @@ static void test_functions_are_ranked_by_themselves(void **state)
 	struct ranking ranking;
 
 	(void)state;
-	ranking_init(&ranking, profile, RANKING_BY_SELF);
+	ranking_init(&ranking, profile, RANKING_BY_SELF, &no_levels);
 	assert_int_equal(ranking.count, 3);
 	assert_true(is_near(ranking.weight, 100));
 	assert_true(is_near(ranking.samples, 10));
@@ -68,7 +71,7 @@ static void test_functions_are_ranked_with_what_they_call(void **state)
 	struct ranking ranking;
 
 	(void)state;
-	ranking_init(&ranking, profile, RANKING_BY_TOTAL);
+	ranking_init(&ranking, profile, RANKING_BY_TOTAL, &no_levels);
 	assert_string_equal(ranking.functions[0].name, "main");
 	assert_true(is_near(ranking.functions[0].total.share, 100));
 	assert_true(is_near(ranking.functions[0].total.margin, 0));
@@ -83,9 +86,31 @@ static void test_margins_are_those_of_a_binomial_share(void **state)
 	struct ranking ranking;
 
 	(void)state;
-	ranking_init(&ranking, profile, RANKING_BY_SELF);
+	ranking_init(&ranking, profile, RANKING_BY_SELF, &no_levels);
 	/* Of 10 equal samples 8: 1.96 √(0.8 × 0.2 / 10). */
-	assert_true(is_near(ranking.functions[0].self.margin, 196 * sqrt(0.8 * 0.2 / 10)));
+	assert_true(is_near(ranking.functions[0].self.margin, 195.9964 * sqrt(0.8 * 0.2 / 10)));
+	ranking_fini(&ranking);
+	profile_free(profile);
+}
+
+static void test_processes_and_threads_are_ranked_too(void **state)
+{
+	struct profile *profile = make_profile();
+	struct profile_process process = {.name = profile_string(profile, "redis"), .pid = 7};
+	struct profile_thread thread = {.name = profile_string(profile, "io"), .tid = 8};
+	struct stack_levels levels = {.by_process = 1, .by_thread = 1};
+	struct ranking ranking;
+
+	(void)state;
+	profile_add_process(profile, &process);
+	profile_add_row(profile, profile_add_thread(profile, &thread), 0, 1, 300, 3000);
+	ranking_init(&ranking, profile, RANKING_BY_TOTAL, &levels);
+	assert_int_equal(ranking.count, 5);
+	assert_string_equal(ranking.functions[0].name, "main");
+	assert_string_equal(ranking.functions[1].name, "io/8");
+	assert_string_equal(ranking.functions[2].name, "redis/7");
+	assert_true(is_near(ranking.functions[1].total.share, 75));
+	assert_true(is_near(ranking.functions[1].self.share, 0));
 	ranking_fini(&ranking);
 	profile_free(profile);
 }
@@ -97,7 +122,7 @@ static void test_an_empty_profile_has_no_functions(void **state)
 
 	(void)state;
 	profile_add_row(profile, PROFILE_NO_THREAD, PROFILE_NO_NODE, 1, 0, 0);
-	ranking_init(&ranking, profile, RANKING_BY_SELF);
+	ranking_init(&ranking, profile, RANKING_BY_SELF, &no_levels);
 	assert_int_equal(ranking.count, 0);
 	assert_true(is_near(ranking.samples, 1));
 	ranking_fini(&ranking);
@@ -110,6 +135,7 @@ int main(void)
 		cmocka_unit_test(test_functions_are_ranked_by_themselves),
 		cmocka_unit_test(test_functions_are_ranked_with_what_they_call),
 		cmocka_unit_test(test_margins_are_those_of_a_binomial_share),
+		cmocka_unit_test(test_processes_and_threads_are_ranked_too),
 		cmocka_unit_test(test_an_empty_profile_has_no_functions),
 	};
 
