@@ -34,8 +34,8 @@ static __always_inline void sleeper_ask(struct task_struct *task)
 }
 
 /*
- * Decide which events of the task are wanted, and return them; nothing is stored of a thread that
- * never was wanted.
+ * Decide which events of the task are wanted, and return them, -1: the core has been asked; nothing
+ * is stored of a thread that never was wanted.
  */
 static __always_inline int thread_judge(struct task_struct *task, int is_current, int is_known)
 {
@@ -52,7 +52,7 @@ static __always_inline int thread_judge(struct task_struct *task, int is_current
 	if (!wanted && selection.is_pending && is_current)
 		sleeper_ask(task);
 	if (!wanted && !is_known)
-		return 0;
+		return selection.is_pending ? -1 : 0;
 	thread = bpf_task_storage_get(&sleepers, task, 0,
 				      wanted ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	if (!thread)
@@ -78,6 +78,59 @@ __weak __noinline int thread_judge_current(int is_known)
 }
 
 /*
+ * Threads that nothing is wanted of, a few on each CPU: judging them at every switch is most of what
+ * the hooks cost a host of which one process is watched. A verdict is forgotten with every look, so
+ * that a thread that becomes another program is noticed.
+ */
+struct bystander {
+	__u64 start_time_ns;
+	__u32 tid;
+	__u32 generation;
+	__u32 period;
+	__u32 reserved;
+};
+
+#define BYSTANDERS 64 /* a power of two */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BYSTANDERS);
+	__type(key, __u32);
+	__type(value, struct bystander);
+} bystanders SEC(".maps") __weak;
+
+static __always_inline int is_bystander(const struct bystander *bystander,
+					const struct task_struct *task,
+					const struct sampler_settings *knobs)
+{
+	return bystander->tid == (__u32)task->pid &&
+	       bystander->start_time_ns == task->start_boottime &&
+	       bystander->generation == knobs->generation && bystander->period == knobs->period;
+}
+
+/* Judge the current task, of which nothing is known. Returns whether something is wanted of it. */
+static __always_inline int thread_judge_unknown(struct task_struct *task,
+						const struct sampler_settings *knobs)
+{
+	__u32 slot = (__u32)task->pid & (BYSTANDERS - 1);
+	struct bystander *bystander = bpf_map_lookup_elem(&bystanders, &slot);
+	int verdict;
+
+	if (bystander && is_bystander(bystander, task, knobs))
+		return 0;
+	verdict = thread_judge_current(0);
+	if (verdict)
+		return verdict > 0;
+	if (bystander) {
+		bystander->start_time_ns = task->start_boottime;
+		bystander->tid = (__u32)task->pid;
+		bystander->generation = knobs->generation;
+		bystander->period = knobs->period;
+	}
+	return 0;
+}
+
+/*
  * What is remembered of the task, if one of the events is wanted of it. The verdict is made once a
  * generation of the settings.
  */
@@ -90,8 +143,11 @@ static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int 
 	if (!thread || thread->generation != knobs->generation) {
 		int is_known = thread != NULL;
 
-		if (!(is_current ? thread_judge_current(is_known)
-				 : thread_judge(task, 0, is_known)))
+		int wanted = !is_current ? thread_judge(task, 0, is_known)
+			     : is_known  ? thread_judge_current(1)
+					 : thread_judge_unknown(task, knobs);
+
+		if (wanted <= 0)
 			return NULL;
 		thread = bpf_task_storage_get(&sleepers, task, 0, 0);
 	}

@@ -205,6 +205,16 @@ size_t kernel_fixture_count(const struct kernel_fixture *fixture, enum record_ty
 	return count;
 }
 
+uint64_t kernel_fixture_cpu_ns(pid_t pid)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
+		abort();
+	return (uint64_t)time.tv_sec * NS_PER_SECOND + (uint64_t)time.tv_nsec;
+}
+
 const struct record_module *kernel_fixture_module(const struct kernel_fixture *fixture,
 						  uint32_t module)
 {

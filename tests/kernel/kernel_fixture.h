@@ -51,6 +51,16 @@ void kernel_fixture_drain(struct kernel_fixture *fixture);
 /* Sum of a counter over the CPUs. */
 uint64_t kernel_fixture_counter(struct kernel_fixture *fixture, uint32_t counter);
 
+/* CPU time that a process has used. Units: ns. */
+uint64_t kernel_fixture_cpu_ns(pid_t pid);
+
+/* Wait until pid has used that much CPU time more: what is sampled had to be sampled by then. */
+#define wait_for_work(fixture, pid, ns)                                    \
+	do {                                                               \
+		uint64_t until_ = kernel_fixture_cpu_ns(pid) + (ns);       \
+		wait_until(fixture, kernel_fixture_cpu_ns(pid) >= until_); \
+	} while (0)
+
 /* The samples so far of a process. */
 size_t kernel_fixture_count(const struct kernel_fixture *fixture, enum record_type type, pid_t pid);
 

@@ -173,10 +173,13 @@ static void test_the_owner_is_told_when_ptrace_would_be_allowed(void **state)
 	assert_string_equal(last->thread_name, "an unusual name");
 }
 
+/* Set by the test when what happens from now on counts. */
+static volatile int *may_begin;
+
 static void fork_and_exec(void)
 {
-	/* Only what happens after the parent is profiled counts. */
-	usleep(200000);
+	while (!*may_begin)
+		usleep(1000);
 	for (;;) {
 		pid_t pid = fork();
 
@@ -187,6 +190,16 @@ static void fork_and_exec(void)
 		}
 		waitpid(pid, NULL, 0);
 	}
+}
+
+static pid_t start_forking(void)
+{
+	if (!may_begin)
+		may_begin = mmap(NULL, sizeof(*may_begin), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(may_begin, MAP_FAILED);
+	*may_begin = 0;
+	return start_child(fork_and_exec);
 }
 
 static const struct record_process *find_process(uint32_t type, uint32_t parent, uint32_t pid)
@@ -203,11 +216,12 @@ static const struct record_process *find_process(uint32_t type, uint32_t parent,
 
 static void test_children_are_followed_through_fork_exec_and_exit(void **state)
 {
-	pid_t pid = start_child(fork_and_exec);
+	pid_t pid = start_forking();
 	const struct record_process *forked, *executed, *ended;
 
 	(void)state;
 	kernel_fixture_profile(fixture, pid, PROFILED_FOLLOW);
+	*may_begin = 1;
 	wait_until(fixture, (forked = find_process(RECORD_FORK, (uint32_t)pid, 0)) != NULL);
 	wait_until(fixture, (executed = find_process(RECORD_EXEC, (uint32_t)pid, forked->pid)));
 	wait_until(fixture, (ended = find_process(RECORD_EXIT, (uint32_t)pid, forked->pid)));
@@ -222,10 +236,11 @@ static void test_children_are_followed_through_fork_exec_and_exit(void **state)
 
 static void test_children_are_not_followed_unless_told(void **state)
 {
-	pid_t pid = start_child(fork_and_exec);
+	pid_t pid = start_forking();
 
 	(void)state;
 	kernel_fixture_profile(fixture, pid, 0);
+	*may_begin = 1;
 	kernel_fixture_set_rate(fixture, RATE_HZ);
 	wait_until(fixture, kernel_fixture_count(fixture, RECORD_SAMPLE, pid) >= 20);
 	assert_null(find_process(RECORD_FORK, (uint32_t)pid, 0));
@@ -270,7 +285,7 @@ static void test_a_rate_of_zero_takes_no_samples(void **state)
 
 	uint64_t taken = kernel_fixture_counter(fixture, KERNEL_COUNTER_TAKEN);
 
-	usleep(50000);
+	wait_for_work(fixture, pid, NS_PER_SECOND / 20);
 	assert_int_equal(kernel_fixture_counter(fixture, KERNEL_COUNTER_TAKEN), taken);
 }
 
@@ -334,7 +349,8 @@ static void test_a_cpu_that_was_away_is_sampled_again(void **state)
 
 	/* Away and back between two looks: the event is there, but nothing comes from it. */
 	set_online(0);
-	usleep(500000);
+	uint64_t away_ns = clock_boot_ns();
+	wait_until(fixture, count_on_cpu(0, away_ns) >= 10);
 	set_online(1);
 	back_ns = clock_boot_ns();
 	kernel_fixture_set_rate(fixture, RATE_HZ);

@@ -91,16 +91,6 @@ static void forget(void)
 	first_record = fixture->record_count;
 }
 
-static uint64_t cpu_ns(pid_t pid)
-{
-	struct timespec time;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
-		abort();
-	return (uint64_t)time.tv_sec * NS_PER_SECOND + (uint64_t)time.tv_nsec;
-}
-
 static void judge_name(uint32_t keep, uint32_t flags)
 {
 	struct profiled verdict = {.keep = keep, .flags = flags};
@@ -124,10 +114,10 @@ static void test_names_that_nobody_judged_are_pending(void **state)
 	assert_true(kernel_fixture_counter(fixture, KERNEL_COUNTER_PENDING) >= pending + 10);
 
 	judge_name(0, PROFILED_NOT);
+	/* What was under way as the verdict came may still be pending. */
+	wait_for_work(fixture, child, NS_PER_SECOND / 20);
 	forget();
-	usleep(100000);
-	forget();
-	usleep(100000);
+	wait_for_work(fixture, child, NS_PER_SECOND / 20);
 	kernel_fixture_drain(fixture);
 	assert_int_equal(look().samples, 0);
 
@@ -151,10 +141,10 @@ static void test_a_share_of_the_samples_weighs_as_much_as_all(void **state)
 		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &profiled, BPF_ANY),
 		0);
 	kernel_fixture_set_rate(fixture, 4999);
-	began_ns = cpu_ns(child);
+	began_ns = kernel_fixture_cpu_ns(child);
 	wait_until(fixture, look().samples >= 1500);
 	kernel_fixture_set_rate(fixture, 0);
-	spent_ns = cpu_ns(child) - began_ns;
+	spent_ns = kernel_fixture_cpu_ns(child) - began_ns;
 	kernel_fixture_drain(fixture);
 	seen = look();
 	assert_int_equal(seen.target, 3);
@@ -197,7 +187,8 @@ static void test_the_daemon_is_never_sampled(void **state)
 		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &never, BPF_ANY), 0);
 	fixture->settings->all = (struct profiled){.keep = UINT32_MAX};
 	kernel_fixture_set_rate(fixture, RATE_HZ);
-	for (uint64_t end = cpu_ns(child) + NS_PER_SECOND / 10; cpu_ns(child) < end;)
+	for (uint64_t end = kernel_fixture_cpu_ns(child) + NS_PER_SECOND / 10;
+	     kernel_fixture_cpu_ns(child) < end;)
 		usleep(1000);
 	kernel_fixture_drain(fixture);
 	assert_int_equal(look().samples, 0);
@@ -214,7 +205,8 @@ static void test_an_entry_of_an_earlier_process_is_not_applied(void **state)
 	assert_int_equal(
 		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &stale, BPF_ANY), 0);
 	kernel_fixture_set_rate(fixture, RATE_HZ);
-	for (uint64_t end = cpu_ns(child) + NS_PER_SECOND / 10; cpu_ns(child) < end;)
+	for (uint64_t end = kernel_fixture_cpu_ns(child) + NS_PER_SECOND / 10;
+	     kernel_fixture_cpu_ns(child) < end;)
 		usleep(1000);
 	kernel_fixture_drain(fixture);
 	assert_int_equal(look().samples, 0);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #define NAP_NS      20000000L
 #define LONG_NAP_NS 700000000L
 #define FILE_PAGES  64
+#define LITTLE_US   4
+#define MUCH_US     16
 #define PAGE_BYTES  4096
 
 static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
@@ -27,6 +30,8 @@ static pthread_mutex_t signal_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t signalled = PTHREAD_COND_INITIALIZER;
 static int pipe_ends[2];
 static int slow_ends[2];
+static int echo_ends[2];
+static int answer_ends[2];
 static int socket_ends[2];
 
 static void nap(long ns)
@@ -149,6 +154,87 @@ __attribute__((noinline)) static void wait_slow_writer(void)
 		exit(1);
 }
 
+static void *nap_once(void *argument)
+{
+	(void)argument;
+	pthread_setname_np(pthread_self(), "short");
+	nap(NAP_NS / 4);
+	return NULL;
+}
+
+/* Threads that come and go. */
+__attribute__((noinline)) static void wait_threads(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, nap_once, NULL))
+		exit(1);
+	pthread_join(thread, NULL);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Both sides of an exchange on one CPU: each byte is two switches. */
+static void stay_on_last_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+static void exchange(char work)
+{
+	char byte = work;
+
+	if (write(echo_ends[1], &byte, 1) != 1 || read(answer_ends[0], &byte, 1) != 1)
+		exit(1);
+}
+
+__attribute__((noinline)) static void wait_for_little(void)
+{
+	exchange(LITTLE_US);
+}
+
+__attribute__((noinline)) static void wait_for_much(void)
+{
+	exchange(MUCH_US);
+}
+
+/* Asks for a little work and for much, in turn, tens of thousands of times a second. */
+__attribute__((noinline)) static void wait_mixed(void)
+{
+	stay_on_last_cpu();
+	for (;;) {
+		wait_for_little();
+		wait_for_much();
+	}
+}
+
+/* Does the work: so many microseconds as the byte says. */
+__attribute__((noinline)) static void wait_echo(void)
+{
+	char byte;
+
+	stay_on_last_cpu();
+	while (read(echo_ends[0], &byte, 1) == 1) {
+		uint64_t end_ns = now_ns() + (uint64_t)byte * 1000;
+
+		while (now_ns() < end_ns)
+			;
+		if (write(answer_ends[1], &byte, 1) != 1)
+			break;
+	}
+	exit(1);
+}
+
 /* Wakes the readers. */
 __attribute__((noinline)) static void wait_writer(void)
 {
@@ -182,6 +268,9 @@ static const struct kind {
 	{"signaller", wait_signaller},
 	{"slow", wait_slow},
 	{"slow writer", wait_slow_writer},
+	{"threads", wait_threads},
+	{"mixed", wait_mixed},
+	{"echo", wait_echo},
 	{"spin", wait_spin},
 	{"spin2", wait_spin},
 	{"spin3", wait_spin},
@@ -213,7 +302,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	pthread_mutex_lock(&held);
-	if (pipe(pipe_ends) || pipe(slow_ends) || socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends))
+	if (pipe(pipe_ends) || pipe(slow_ends) || pipe(echo_ends) || pipe(answer_ends) ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends))
 		return 1;
 	pthread_barrier_init(&started, NULL, (unsigned int)argc);
 	for (int i = 1; i < argc; i++)

@@ -47,6 +47,16 @@ static double allowance(const struct pacing_usage *usage)
 	       (double)usage->elapsed_ns;
 }
 
+/* Hits a second that are seen whatever the budget says. */
+static double free_hits(const struct pacing_usage *usage)
+{
+	double peak = (double)usage->peak * (double)NS_PER_SECOND / (double)usage->attached_ns;
+
+	if (peak <= PACING_MANY_HITS)
+		return PACING_FREE_HITS;
+	return PACING_FREE_HITS * clamp(PACING_MANY_HITS / peak, PACING_LEAST_FREE, 1);
+}
+
 /* Walk factor times as often. */
 static void change_walks(struct pacing *pacing, double factor)
 {
@@ -69,7 +79,7 @@ void pacing_adjust(struct pacing *pacing, const struct pacing_usage *usage)
 	half = allowance(usage) / 2;
 	/* As it would be if the hooks were attached all the time. */
 	hooks = (double)usage->peak * usage->hit_ns / (double)usage->attached_ns;
-	allowed = PACING_FREE_HITS * usage->hit_ns / (double)NS_PER_SECOND;
+	allowed = free_hits(usage) * usage->hit_ns / (double)NS_PER_SECOND;
 	if (allowed < half)
 		allowed = half;
 	pacing->duty = hooks > 0 ? clamp(allowed / hooks, 0, 1) : 1;

@@ -17,7 +17,9 @@
 #define PACING_MIN_HZ     10
 #define PACING_LEAST_DUTY 0.02
 #define PACING_LEAST_CPU  0.2   /* CPUs that a budget is taken of at least */
-#define PACING_FREE_HITS  25000 /* a second on one CPU: seen in any case */
+#define PACING_FREE_HITS  25000 /* a second on one CPU: seen in any case, */
+#define PACING_MANY_HITS  50000 /* unless there are more: then fewer, the more there are, */
+#define PACING_LEAST_FREE 0.4   /* down to this share of the free ones */
 
 /* What is in force. */
 struct pacing {

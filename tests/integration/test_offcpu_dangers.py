@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that end, change or are many while they wait, and more switches than may be looked at."""
+import time
+
+from harness import Scene, assert_equal, is_alive, main, test, wait_until
+from threads import Threads, start_waits, wait_window
+
+MANY = 1000
+
+
+def seconds_pass(seconds):
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, f"{seconds} seconds have passed")
+
+
+@test
+def who_is_killed_while_it_waits_is_counted_up_to_then(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "lock", "timer")
+    scene.attach(program, "-e", "offcpu")
+    began = time.time()
+    seconds_pass(2.5)
+    program.kill()
+    program.wait()
+    ended = time.time()
+    wait_until(lambda: scene.target(program.pid)["state"] == "exited", "it is noticed")
+    profile = Threads(scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, **{"from": began - 1, "to": ended + 2}))
+    waited = profile.of_leaf("lock", "[lock]") / 1e9
+    assert 0.9 * (ended - began) < waited < ended - began + 0.5, (waited, ended - began)
+    assert all(is_alive(pid) for pid in daemon.pids())
+
+
+@test
+def a_program_that_becomes_another_is_watched_on(scene: Scene):
+    scene.flamed()
+    program = scene.start("sh", "-c", "sleep 0.5; exec sleep 1000")
+    scene.attach(program, "-e", "offcpu")
+
+    def rows(name):
+        profile = scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=20000)
+        return Threads(profile).rows.get(name, [])
+    wait_until(lambda: any(stack[-1] == "[timer]" and weight > 1e9 for stack, weight in rows("sleep")), "the new program sleeps")
+
+
+@test
+def threads_that_come_and_go_are_all_counted(scene: Scene):
+    scene.flamed()
+    program = start_waits(scene, "threads")
+    scene.attach(program, "-e", "offcpu")
+    profile = wait_window(scene, program, "offcpu", 2)
+    slept, joined = profile.of_leaf("short", "[timer]"), profile.of_leaf("threads", "[lock]")
+    assert joined > 0.3e9 * profile.seconds, profile.rows["threads"]
+    assert 0.7 < slept / joined < 1.4, (slept, joined)
+
+
+@test
+def a_thousand_threads_that_slept_before_are_all_there(scene: Scene):
+    scene.flamed()
+    program = start_waits(scene, *["lock"] * MANY)
+    scene.attach(program, "-e", "offcpu")
+    seconds_pass(2.2)
+    profile = scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=1000)
+    covered = profile["window"]["covered"]
+    names = [thread["name"] for thread in profile["threads"]]
+    weights = {}
+    for row in profile["rows"]:
+        weights[row[0]] = weights.get(row[0], 0) + row[3]
+    waiting = [weight for thread, weight in weights.items() if names[thread] == "lock"]
+    assert_equal(len(waiting), MANY)
+    seconds = covered["to"] - covered["from"]
+    wrong = [weight for weight in waiting if abs(weight / 1e9 - seconds) > 0.05 * seconds]
+    assert not wrong, (seconds, wrong[:5])
+    folded = scene.folded(program.pid, "-e", "offcpu", "--idle", "--last", "1s")
+    whole = sum(count for frames, count in folded if "wait_lock" in frames and frames[-1] == "[lock]")
+    assert whole > 0.99 * sum(count for _, count in folded) * MANY / (MANY + 1), "stacks reach the root"
+
+
+@test
+def more_switches_than_the_budget_allows_are_seen_in_windows_without_bias(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "mixed", "echo")
+    scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "1")
+
+    def watch():
+        return daemon.request("status")["sampling"]["watch"]
+    wait_until(lambda: watch()["duty"] < 0.8, "the hooks are attached for a part of the time only")
+    profile = wait_window(scene, program, "offcpu", 8)
+    assert any("of the time" in note for note in profile.notes), profile.notes
+
+    def share(name):
+        own = [(stack, weight) for stack, weight in profile.rows["mixed"] if "wait_mixed" in stack]
+        return sum(weight for stack, weight in own if name in stack) / sum(weight for _, weight in own)
+    # 16 of 20 microseconds, and to both what a switch takes; some 100 of those sleeps are looked at.
+    assert 0.6 < share("wait_for_much") < 0.95, profile.rows["mixed"]
+    # Totals are the scheduler's, whatever was looked at: nearly all of the time the one works and the other waits.
+    waited = profile.total("mixed") / 1e9
+    assert 0.5 * profile.seconds < waited <= 1.01 * profile.seconds, (waited, profile.seconds)
+
+
+@test
+def a_budget_that_cannot_be_held_is_reported(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "mixed", "echo")
+    scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "0.001")
+    wait_until(lambda: any("more than the budget" in problem for problem in daemon.request("status")["problems"]), "status says so")
+    notes = scene.profile(targets=[str(program.pid)], event="offcpu", last_ms=3000)["notes"]
+    assert any("more than the budget" in note for note in notes), notes
+
+
+main()
