@@ -99,6 +99,7 @@ struct {
 	__type(value, struct bystander);
 } bystanders SEC(".maps") __weak;
 
+/* Whether the entry is about the task, and not out of date. */
 static __always_inline int is_bystander(const struct bystander *bystander,
 					const struct task_struct *task,
 					const struct sampler_settings *knobs)

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Time off the CPU, of threads whose waiting is known by construction."""
-import os
 import signal
 import time
 
-from harness import Scene, assert_in, main, test, wait_until
+from harness import Scene, assert_equal, assert_in, main, test, wait_until
 from threads import Threads, start_waits, switches, wait_window
 
 KINDS = ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault", "writer")
