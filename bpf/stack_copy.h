@@ -10,7 +10,8 @@
 #include "bpf/record.h"
 #include "bpf/unwind_step.h"
 
-#define STACK_COPY_BYTES    16384
+#define STACK_COPY_BYTES \
+	28672 /* what fits, with the record, into 32 KiB: no value of a CPU is larger */
 #define STACK_COPY_CHUNK    256 /* bytes; copying ends with the first one that cannot be read */
 #define STACK_COPY_MAPPINGS 64
 /* Below sp: what was popped already, and rules still say is saved. Bytes. */

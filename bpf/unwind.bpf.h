@@ -137,7 +137,7 @@ __weak __noinline int unwind_advance(__u32 slot)
 	struct scratch *scratch = scratch_get(slot);
 	struct mapping *mapping;
 	__u64 pc, place;
-	int index;
+	int index, is_32_bit;
 
 	if (!scratch)
 		return WALK_UNREADABLE;
@@ -156,11 +156,17 @@ __weak __noinline int unwind_advance(__u32 slot)
 		scratch->last_mapping = (__u32)index;
 		mapping = &scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
 	}
-	place = mapping_frame(mapping, pc);
+	is_32_bit = scratch->saved[SAVED_CS] == CS_32_BIT;
+	/* The vdso of such a process is another one. */
+	place = is_32_bit && mapping->module == MODULE_VDSO ? pc & FRAME_OFFSET_MASK
+							    : mapping_frame(mapping, pc);
 	scratch->found_module = mapping->module;
 	scratch->frames[(scratch->sample.kernel_count + scratch->depth) & (SCRATCH_FRAMES - 1)] =
 		place;
 	scratch->depth++;
+	/* Its stack is laid out in another way, but where it is can be told. */
+	if (is_32_bit)
+		return WALK_UNSUPPORTED;
 	if (mapping->module == MODULE_NONE)
 		return unwind_step_without(slot, scratch, WALK_FRAME_POINTER);
 	return unwind_step_file(slot, scratch, mapping->module, place & FRAME_OFFSET_MASK);
@@ -208,7 +214,7 @@ static __always_inline int unwind_prepare(struct scratch *scratch, struct task_s
 	if (bpf_probe_read_kernel(scratch->saved, sizeof(scratch->saved),
 				  (const void *)bpf_task_pt_regs(task)))
 		return WALK_UNREADABLE;
-	return scratch->saved[SAVED_CS] == CS_32_BIT ? WALK_UNSUPPORTED : 0;
+	return 0;
 }
 
 /* Walk from the registers that were read. Returns enum walk_end. */

@@ -14,7 +14,7 @@
 #include "common/cleanup.h"
 #include "common/memory.h"
 
-#define LATE_WALKS         256                   /* of about 20 KiB each at most */
+#define LATE_WALKS         256                   /* of about 31 KiB each at most */
 #define LATE_WALK_LIMIT_NS UINT64_C(10000000000) /* as long as the elf reader may take */
 
 struct late_walks;
