@@ -98,6 +98,32 @@ def more_switches_than_the_budget_allows_are_seen_in_windows_without_bias(scene:
     assert 0.5 * profile.seconds < waited <= 1.01 * profile.seconds, (waited, profile.seconds)
 
 
+def host_switches():
+    with open("/proc/stat", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("ctxt "))
+
+
+@test
+def the_hooks_are_attached_for_as_long_as_is_said(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "mixed", "echo")
+    scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "1")
+    duties = []
+
+    def look():
+        status = daemon.request("status")
+        duties.append(status["sampling"]["watch"]["duty"])
+        return status["counters"]["switches.seen"], host_switches()
+    wait_until(lambda: look() and duties[-1] < 0.8, "the hooks are attached for a part of the time only")
+    duties.clear()
+    seen, passed = look()
+    end = time.monotonic() + 6
+    wait_until(lambda: look() and time.monotonic() > end, "some windows")
+    now_seen, now_passed = look()
+    share = (now_seen - seen) / (now_passed - passed)
+    assert abs(share - sum(duties) / len(duties)) < 0.2, (share, duties)
+
+
 @test
 def a_budget_that_cannot_be_held_is_reported(scene: Scene):
     daemon = scene.flamed()

@@ -117,23 +117,58 @@ static void set_hooks(struct watch *watch, int is_attached, broker_done *done, v
 		watch->usage.attached_ns += now_ns - watch->attached_at_ns;
 	watch->is_attached = is_attached;
 	watch->attached_at_ns = now_ns;
-	/* Before they are attached: what is counted from then on counts. */
-	if (is_attached)
-		sampler_settings(watch->sampler)->is_unhooked = 0;
 	broker_client_send(watch->broker, &request, done, context);
 }
 
-/* The moment has come: what sleeps now is counted from now on. */
+/* What sleeps now is counted from now on, and all that is seen from now on counts. */
+static void begin_counting(struct watch *watch)
+{
+	watch_look(watch);
+	sampler_settings(watch->sampler)->is_unhooked = 0;
+	watch->attached_at_ns = clock_boot_ns();
+}
+
+/* The hooks are attached, for the window or for good. */
+static void on_window_open(void *context, int error, const int *fds, size_t fd_count)
+{
+	struct watch *watch = context;
+
+	(void)fds;
+	(void)fd_count;
+	if (error == -ECANCELED)
+		return;
+	/* It may have been closed in the meantime, by a change of what is wanted. */
+	if (error || !watch->is_attached || !watch->events)
+		return;
+	begin_counting(watch);
+	if (watch->pacing.duty < 1)
+		set_event(watch->window, (uint64_t)((double)watch->bucket_ns * watch->pacing.duty));
+}
+
+/* What was seen up to now counts, nothing that passes from now on does. */
+static void close_window(struct watch *watch)
+{
+	if (!watch->is_attached)
+		return;
+	if (watch->looked_ns + NS_PER_MS < clock_boot_ns())
+		watch_look(watch);
+	sampler_settings(watch->sampler)->is_unhooked = 1;
+	set_hooks(watch, 0, NULL, NULL);
+}
+
+/* The window begins, or is over. */
 static void on_window(evutil_socket_t fd, short what, void *context)
 {
 	struct watch *watch = context;
 
 	(void)fd;
 	(void)what;
-	if (!watch->events || watch->is_attached)
+	if (!watch->events)
 		return;
-	watch_look(watch);
-	set_hooks(watch, 1, NULL, NULL);
+	if (watch->is_attached)
+		close_window(watch);
+	else
+		set_hooks(watch, 1, on_window_open, watch);
 }
 
 /* The growth of a counter on each CPU since the last time, added to hits; last is brought up to date. */
@@ -196,6 +231,14 @@ static void settle_cost(struct watch *watch)
 		watch->over_buckets++;
 	else
 		watch->over_buckets = 0;
+	log_debug(
+		"What watching cost: hits=%llu peak=%llu walk_us=%llu look_us=%llu attached_ms=%llu "
+		"elapsed_ms=%llu duty=%.3f",
+		(unsigned long long)watch->usage.hits, (unsigned long long)watch->usage.peak,
+		(unsigned long long)watch->usage.walk_ns / 1000,
+		(unsigned long long)watch->usage.look_ns / 1000,
+		(unsigned long long)(watch->usage.attached_ns / NS_PER_MS),
+		(unsigned long long)(watch->usage.elapsed_ns / NS_PER_MS), watch->pacing.duty);
 	watch->on_cost(watch->context, &watch->usage);
 }
 
@@ -217,30 +260,28 @@ static void apply_pacing(struct watch *watch)
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct watch *watch = context;
-	double free_share;
 
 	(void)fd;
 	(void)what;
-	/* Before the hooks go, what they have seen has to be counted. */
+	/* Before the pacing changes, what was seen has to be counted. */
 	if (watch->pacing.duty < 1 || clock_boot_ns() >= watch->next_ns)
 		watch_look(watch);
 	read_usage(watch);
 	settle_cost(watch);
 	pacing_adjust(&watch->pacing, &watch->usage);
 	watch->usage = (struct pacing_usage){0};
-	free_share = 1 - watch->pacing.duty;
-	/* What was seen up to now counts as it was seen. */
-	if (free_share > 0 && watch->looked_ns < watch->last.time_ns - watch->bucket_ns / 2)
-		watch_look(watch);
-	apply_pacing(watch);
-	if (free_share > 0) {
-		sampler_settings(watch->sampler)->is_unhooked = 1;
-		set_hooks(watch, 0, NULL, NULL);
-		set_event(watch->window, (uint64_t)((double)watch->bucket_ns * free_share *
-						    (double)random() / (double)RAND_MAX));
-	} else if (!watch->is_attached) {
-		watch_look(watch);
-		set_hooks(watch, 1, NULL, NULL);
+	event_del(watch->window);
+	if (watch->pacing.duty < 1) {
+		/* What was seen up to now counts as it was seen. */
+		close_window(watch);
+		apply_pacing(watch);
+		set_event(watch->window,
+			  (uint64_t)((double)watch->bucket_ns * (1 - watch->pacing.duty) *
+				     (double)random() / (double)RAND_MAX));
+	} else {
+		apply_pacing(watch);
+		if (!watch->is_attached)
+			set_hooks(watch, 1, on_window_open, watch);
 	}
 	set_timer(watch);
 }
@@ -294,7 +335,7 @@ static void on_hooked(void *context, int error, const int *fds, size_t fd_count)
 	struct wanting *wanting = context;
 
 	if (!error && wanting->watch->events) {
-		watch_look(wanting->watch);
+		begin_counting(wanting->watch);
 		set_timer(wanting->watch);
 		calibration_after(wanting->watch->calibration);
 	}
