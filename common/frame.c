@@ -45,7 +45,7 @@ static const enum frame_kind mark_kinds[FRAME_MARK_COUNT] = {
 	[FRAME_MARK_CHILD] = FRAME_SLEEPS,     [FRAME_MARK_SIGNAL] = FRAME_SLEEPS,
 	[FRAME_MARK_STOPPED] = FRAME_SLEEPS,   [FRAME_MARK_PREEMPTED] = FRAME_QUEUED,
 	[FRAME_MARK_YIELDED] = FRAME_QUEUED,   [FRAME_MARK_RUN_QUEUE] = FRAME_QUEUED,
-	[FRAME_MARK_RUNNING] = FRAME_USER,
+	[FRAME_MARK_RUNNING] = FRAME_RUNNING,
 };
 
 static const char *const kind_names[FRAME_KIND_COUNT] = {
@@ -53,6 +53,7 @@ static const char *const kind_names[FRAME_KIND_COUNT] = {
 	[FRAME_JIT] = "jit",         [FRAME_INLINED] = "inlined", [FRAME_UNKNOWN] = "unknown",
 	[FRAME_PROCESS] = "process", [FRAME_MARKED] = "mark",     [FRAME_QUEUED] = "queued",
 	[FRAME_WAITS_IO] = "io",     [FRAME_LOCKED] = "lock",     [FRAME_SLEEPS] = "sleep",
+	[FRAME_RUNNING] = "running",
 };
 
 const char *frame_mark_name(enum frame_mark mark)

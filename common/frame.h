@@ -73,6 +73,7 @@ enum frame_kind {
 	FRAME_WAITS_IO, /* for a device, a socket, a pipe, a page */
 	FRAME_LOCKED,   /* for another thread */
 	FRAME_SLEEPS,   /* for time to pass, for anything to happen */
+	FRAME_RUNNING,  /* for nothing: it is on a CPU */
 	FRAME_KIND_COUNT
 };
 

@@ -200,6 +200,7 @@ static const struct {
 	[FRAME_WAITS_IO] = {{70, 125, 220}, {0, 0, 0}},
 	[FRAME_LOCKED] = {{165, 80, 190}, {0, 0, 0}},
 	[FRAME_SLEEPS] = {{150, 155, 160}, {0, 0, 0}},
+	[FRAME_RUNNING] = {{205, 45, 35}, {0, 0, 0}},
 };
 
 int palette_exists(const char *name)

@@ -30,6 +30,7 @@ static const char kind_letters[FRAME_KIND_COUNT] = {
 	[FRAME_USER] = 'u',    [FRAME_LIBRARY] = 'l',  [FRAME_KERNEL] = 'k',  [FRAME_JIT] = 'j',
 	[FRAME_INLINED] = 'i', [FRAME_UNKNOWN] = 'n',  [FRAME_PROCESS] = 'p', [FRAME_MARKED] = 'm',
 	[FRAME_QUEUED] = 'q',  [FRAME_WAITS_IO] = 'd', [FRAME_LOCKED] = 'x',  [FRAME_SLEEPS] = 's',
+	[FRAME_RUNNING] = 'r',
 };
 
 static const char *const kind_labels[FRAME_KIND_COUNT] = {
@@ -45,6 +46,7 @@ static const char *const kind_labels[FRAME_KIND_COUNT] = {
 	[FRAME_WAITS_IO] = "waits for I/O",
 	[FRAME_LOCKED] = "waits for a lock",
 	[FRAME_SLEEPS] = "sleeps",
+	[FRAME_RUNNING] = "runs",
 };
 
 /* The backgrounds of flamegraph.pl: from and to of a gradient. */

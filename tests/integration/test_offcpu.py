@@ -48,9 +48,21 @@ def wall_time_of_every_thread_adds_up_to_the_window(scene: Scene):
     for name in profile.rows:
         share = profile.total(name) / (1e9 * profile.seconds)
         assert abs(share - 1) < 0.01, f"{name} adds up to {100 * share:.2f} % of the window"
+    # Each part of the time in its own colour.
+    svg = scene.flamectl("svg", program.pid, "-e", "wall", "--idle", "-o", "-").stdout
+    frames = scene.flamectl("svg", program.pid, "-e", "wall", "--idle", "-f", "frames").stdout
+    colours = {}
+    for line in frames.splitlines():
+        *_, fill, text, title = line.split("\t")
+        colours.setdefault(title.split(" (")[0], set()).add(fill)
+    parts = [colours[name] for name in ("[running]", "[run queue]", "[pipe]", "[lock]", "[timer]")]
+    assert all(len(part) == 1 for part in parts), colours
+    assert_equal(len(set().union(*parts)), 5)
+    assert_in("runs", svg)
     # Three spin on at most as many CPUs as there are: who does not run waits for its turn.
     for name in ("spin", "spin2", "spin3"):
-        running = sum(weight for stack, weight in profile.rows[name] if not stack[-1].startswith("["))
+        running = profile.of_leaf(name, "[running]")
+        assert any("wait_spin" in stack and stack[-1] == "[running]" for stack, _ in profile.rows[name]), profile.rows[name]
         assert running + profile.of_leaf(name, "[preempted]") + profile.of_leaf(name, "[run queue]") \
             > 0.9 * profile.total(name), profile.rows[name]
 

@@ -17,12 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAP_NS      20000000L
-#define LONG_NAP_NS 700000000L
-#define FILE_PAGES  64
-#define LITTLE_US   4
-#define MUCH_US     16
-#define PAGE_BYTES  4096
+#define NAP_NS        20000000L
+#define LONG_NAP_NS   700000000L
+#define FILE_PAGES    64
+#define LITTLE_US     4
+#define MUCH_US       16
+#define DIARY_SECONDS 4096
+#define PAGE_BYTES    4096
 
 static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t started; /* all threads have their names */
@@ -180,6 +181,70 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* What wait_naps() has waited in each second since boot: short naps, long ones. For all to read. */
+struct diary {
+	uint64_t waited_ns[2][DIARY_SECONDS];
+};
+
+static struct diary *open_diary(void)
+{
+	int fd = open("naps.diary", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	void *diary = MAP_FAILED;
+
+	if (fd >= 0 && !ftruncate(fd, sizeof(struct diary)))
+		diary = mmap(NULL, sizeof(struct diary), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (diary == MAP_FAILED)
+		exit(1);
+	return diary;
+}
+
+static uint64_t boot_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A wait may lie in two seconds. */
+static void note_wait(uint64_t *waited_ns, uint64_t from_ns, uint64_t to_ns)
+{
+	while (from_ns < to_ns) {
+		uint64_t end_ns = (from_ns / 1000000000 + 1) * 1000000000;
+		uint64_t second = from_ns / 1000000000 % DIARY_SECONDS;
+
+		waited_ns[second] += (end_ns < to_ns ? end_ns : to_ns) - from_ns;
+		from_ns = end_ns;
+	}
+}
+
+__attribute__((noinline)) static void wait_short_nap(struct diary *diary)
+{
+	uint64_t from_ns = boot_ns();
+
+	nap(NAP_NS / 40);
+	note_wait(diary->waited_ns[0], from_ns, boot_ns());
+}
+
+__attribute__((noinline)) static void wait_long_nap(struct diary *diary)
+{
+	uint64_t from_ns = boot_ns();
+
+	nap(NAP_NS / 10);
+	note_wait(diary->waited_ns[1], from_ns, boot_ns());
+}
+
+/* Short and long naps in turn, some hundred a second, with a diary. */
+__attribute__((noinline)) static void wait_naps(void)
+{
+	struct diary *diary = open_diary();
+
+	for (;;) {
+		wait_short_nap(diary);
+		wait_long_nap(diary);
+	}
+}
+
 /* Both sides of an exchange on one CPU: each byte is two switches. */
 static void stay_on_last_cpu(void)
 {
@@ -268,6 +333,7 @@ static const struct kind {
 	{"signaller", wait_signaller},
 	{"slow", wait_slow},
 	{"slow writer", wait_slow_writer},
+	{"naps", wait_naps},
 	{"threads", wait_threads},
 	{"mixed", wait_mixed},
 	{"echo", wait_echo},

@@ -4,7 +4,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const HTML = 'http://www.w3.org/1999/xhtml';
-const KIND_LETTERS = {user: 'u', library: 'l', kernel: 'k', jit: 'j', inlined: 'i', unknown: 'n', process: 'p', mark: 'm', queued: 'q', io: 'd', lock: 'x', sleep: 's', waker: 'l'};
+const KIND_LETTERS = {user: 'u', library: 'l', kernel: 'k', jit: 'j', inlined: 'i', unknown: 'n', process: 'p', mark: 'm', queued: 'q', io: 'd', lock: 'x', sleep: 's', running: 'r', waker: 'l'};
 const SHADES = 4;
 const GAP = 1;
 const SHORTEST_PART = 3; // characters of a cut name

@@ -508,6 +508,21 @@ static uint32_t translate_stack(struct translation *translation, uint32_t stack)
 	return node;
 }
 
+/* Beside other kinds of time each says what it is, time on the CPU too. */
+static uint32_t translate_row(struct translation *translation, const struct bucket_row *row)
+{
+	uint32_t node = translate_stack(translation, row->stack);
+	uint64_t running = frame_pack(MODULE_MARK, FRAME_MARK_RUNNING);
+
+	if (row->event != EVENT_CPU ||
+	    !(translation->answer->question.measure->rows >> EVENT_OFFCPU & 1))
+		return node;
+	if (row->stack != STACK_NONE &&
+	    stack_table_address(translation->answer->sources.stacks, row->stack) == running)
+		return node;
+	return add_nodes(translation, node, running);
+}
+
 static uint32_t translate_thread(struct translation *translation, uint32_t number)
 {
 	struct process_table *table = translation->answer->sources.processes;
@@ -556,7 +571,7 @@ static void fill_profile(struct answer *answer)
 			continue;
 		row_map[i] = profile_add_row(answer->profile,
 					     translate_thread(&translation, row->thread),
-					     translate_stack(&translation, row->stack), row->count,
+					     translate_row(&translation, row), row->count,
 					     (double)row->weight, row->variance);
 		profile_add_certain(answer->profile, row_map[i], (double)row->certain,
 				    (double)row->largest);
@@ -620,14 +635,6 @@ static void describe_window(struct answer *answer, const struct question *questi
 	if (totals->lost[0])
 		profile_add_lost(profile, "ring_full", (double)totals->lost[0]);
 	profile->taken = kept + profile_lost(profile);
-	if (answer->reconcile && totals->duty > 0) {
-		_cleanup_free_ char *note = memory_format(
-			"so many switches that, to stay in the budget, only %.0f %% of the time "
-			"was looked at; totals are exact, stacks are estimates",
-			100 * (double)totals->duty);
-
-		profile_add_note(profile, note);
-	}
 	if (answer->lacks_wakers)
 		profile_add_note(profile, "nobody's waker was recorded in this window; attach with "
 					  "--waker to have that done");

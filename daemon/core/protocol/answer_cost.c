@@ -27,6 +27,16 @@ static void tell_excess(struct profile *profile, const struct cost *cost)
 	profile_add_note(profile, note);
 }
 
+static void tell_duty(struct profile *profile, const struct bucket_totals *totals)
+{
+	_cleanup_free_ char *note = memory_format(
+		"so many switches that, to stay in the budget, only %.0f %% of the time "
+		"was looked at; totals are exact, stacks are estimates",
+		100 * (double)totals->duty);
+
+	profile_add_note(profile, note);
+}
+
 void answer_cost_describe(struct profile *profile, const struct measure *measure,
 			  const struct bucket_totals *totals)
 {
@@ -45,4 +55,6 @@ void answer_cost_describe(struct profile *profile, const struct measure *measure
 	}
 	if (is_known)
 		profile->cost_percent = percent;
+	if (measure->is_reconciled && totals->duty > 0)
+		tell_duty(profile, totals);
 }

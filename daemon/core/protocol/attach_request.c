@@ -12,7 +12,11 @@
 #include "daemon/core/protocol/self_usage.h"
 #include "daemon/core/protocol/sources.h"
 #include "daemon/core/targets/target_table.h"
+#include "daemon/core/targets/watch.h"
 #include "daemon/options.h"
+
+/* What the watch (watch.h) is there for. */
+#define WATCHED_EVENTS (1U << EVENT_OFFCPU | 1U << EVENT_FAULT)
 
 /* An attach that waits until the kernel samples as it says. */
 struct pending_attach {
@@ -50,6 +54,12 @@ static void answer_attach(struct pending_attach *attach)
 				json_sprintf(
 					"a rate over %d Hz costs the target more than it tells",
 					TARGET_RATE_WARNING));
+		if (target->events & WATCHED_EVENTS && watch_error(sources->watch))
+			json_array_append_new(
+				warnings,
+				json_sprintf("this kernel does not let flamed watch switches and "
+					     "page faults: %s",
+					     strerror(-watch_error(sources->watch))));
 		request_result(request, json_pack("{s:o, s:b, s:o}", "target",
 						  handler_target_to_json(sources, target), "new",
 						  attach->is_new, "warnings", warnings));

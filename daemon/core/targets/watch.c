@@ -46,6 +46,7 @@ struct watch {
 	uint64_t next_ns;   /* before then none is made unless somebody asks */
 	double cpus;        /* that those who are watched used at the last look */
 	uint32_t events;    /* wanted */
+	int error;          /* why the hooks could not be attached when they were wanted last */
 	double budget_percent;
 	struct pacing pacing;
 	int has_asked_look;
@@ -334,6 +335,7 @@ static void on_hooked(void *context, int error, const int *fds, size_t fd_count)
 {
 	struct wanting *wanting = context;
 
+	wanting->watch->error = error;
 	if (!error && wanting->watch->events) {
 		begin_counting(wanting->watch);
 		set_timer(wanting->watch);
@@ -422,4 +424,9 @@ int watch_is_over_budget(const struct watch *watch)
 int watch_is_on(const struct watch *watch)
 {
 	return watch->events != 0;
+}
+
+int watch_error(const struct watch *watch)
+{
+	return watch->error;
 }

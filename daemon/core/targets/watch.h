@@ -46,6 +46,9 @@ void watch_set_budget(struct watch *watch, double percent);
 /* Bring the history up to this moment. */
 void watch_look(struct watch *watch);
 
+/* Why what is wanted cannot be watched: a negative errno; 0: it can. */
+int watch_error(const struct watch *watch);
+
 /* Whether anything is wanted of it. */
 int watch_is_on(const struct watch *watch);
 
