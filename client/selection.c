@@ -229,7 +229,9 @@ struct profile *selection_fetch(struct client *client, const struct selection *s
 
 	if (operand_count == 1 && reading_is_file(operands[0])) {
 		selection_check_file(client, selection);
-		return read_file(operands[0], json, length);
+		struct profile *profile = read_file(operands[0], json, length);
+		tell_notes(profile);
+		return profile;
 	}
 	struct profile *profile = ask(client, selection, operand_count, operands, &answer);
 

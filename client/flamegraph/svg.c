@@ -551,7 +551,7 @@ int svg_write(const struct picture *picture, const struct svg_content *content, 
 	write_titles(picture, file);
 	write_frames(picture, file);
 	write_foot(picture, &foot, file);
-	svg_view_write(picture, &content->levels, file);
+	svg_view_write(picture, &content->levels, content->rows, file);
 	if (content->profile)
 		error = embedded_write(content->profile, EMBEDDED_PROFILE, file);
 	if (!error && content->base)

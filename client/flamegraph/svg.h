@@ -20,6 +20,8 @@ struct svg_content {
 	const struct profile *profile; /* what is shown */
 	const struct profile *base;    /* what a difference compares it with, or NULL */
 	struct stack_levels levels;    /* how profile was laid out */
+	/* Of a flame chart: the row of profile that each stack is in, in the order of time, or NULL. */
+	const uint32_t *rows;
 };
 
 /* Write the picture. Errors: those of writing to file. */

@@ -74,7 +74,23 @@ static void set_options(json_t *view, const struct flamegraph_options *options)
 	set_number(view, "widthBy", options->width_by);
 }
 
-void svg_view_write(const struct picture *picture, const struct stack_levels *levels, FILE *file)
+/* What happened one after the other: row, value, row, value, … */
+static json_t *list_order(const struct picture *picture, const uint32_t *rows)
+{
+	json_t *order = json_array();
+
+	for (uint32_t i = 0; i < picture->list->stack_count; i++) {
+		if (rows[i] == PROFILE_NO_ROW)
+			continue;
+		json_array_append_new(order, json_integer((json_int_t)rows[i]));
+		json_array_append_new(order,
+				      json_real(picture->list->stacks[i].values[STACK_BEFORE]));
+	}
+	return order;
+}
+
+void svg_view_write(const struct picture *picture, const struct stack_levels *levels,
+		    const uint32_t *rows, FILE *file)
 {
 	const struct flamegraph_options *options = picture->options;
 	json_t *view = json_object();
@@ -97,6 +113,8 @@ void svg_view_write(const struct picture *picture, const struct stack_levels *le
 					      stack_list_sample_value(picture->list, STACK_BEFORE),
 					      stack_list_sample_value(picture->list, STACK_AFTER)));
 	}
+	if (rows)
+		json_object_set_new(view, "order", list_order(picture, rows));
 	if (picture->attributes.rows)
 		json_object_set_new(view, "attributes", list_attributes(picture));
 	set_flag(view, "hasOwnColors", !by_kind && !picture->list->has_two);

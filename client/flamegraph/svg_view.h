@@ -6,12 +6,17 @@
 #ifndef FLAME_CLIENT_FLAMEGRAPH_SVG_VIEW_H
 #define FLAME_CLIENT_FLAMEGRAPH_SVG_VIEW_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 struct picture;
 struct stack_levels;
 
-/* Write the element. */
-void svg_view_write(const struct picture *picture, const struct stack_levels *levels, FILE *file);
+/*
+ * Write the element. rows: of a flame chart, the row of the embedded profile that each stack is in;
+ * else NULL.
+ */
+void svg_view_write(const struct picture *picture, const struct stack_levels *levels,
+		    const uint32_t *rows, FILE *file);
 
 #endif

@@ -287,24 +287,35 @@ int profile_stacks_add(struct stack_list *list, const struct profile *profile,
 
 struct profile *profile_stacks_collect(const struct stack_list *list, int which)
 {
+	_cleanup_free_ uint32_t *rows = NULL;
+
+	return profile_stacks_collect_rows(list, which, &rows);
+}
+
+struct profile *profile_stacks_collect_rows(const struct stack_list *list, int which,
+					    uint32_t **rows)
+{
 	struct profile *profile = profile_new();
 	_cleanup_free_ uint32_t *frames = copy_frames(profile, list->profile);
 	double sample_value = stack_list_sample_value(list, which);
 
 	copy_origin(profile, list->profile);
+	*rows = memory_resize(NULL, (size_t)list->stack_count + 1, sizeof(**rows));
 	for (uint32_t i = 0; i < list->stack_count; i++) {
 		const struct stack *stack = &list->stacks[i];
 		uint32_t node = PROFILE_NO_NODE;
 
+		(*rows)[i] = PROFILE_NO_ROW;
 		if (stack->values[which] <= 0)
 			continue;
 		for (uint32_t k = 0; k < stack->depth; k++)
 			node = profile_add_node(profile, node,
 						frames[list->frames[stack->first + k]]);
 		double variance = stack->variances[which];
-		profile_add_row(profile, PROFILE_NO_THREAD, node, stack->values[which],
-				stack->values[which],
-				variance > 0 ? variance : sample_value * stack->values[which]);
+		(*rows)[i] = profile_add_row(profile, PROFILE_NO_THREAD, node, stack->values[which],
+					     stack->values[which],
+					     variance > 0 ? variance
+							  : sample_value * stack->values[which]);
 	}
 	return profile;
 }

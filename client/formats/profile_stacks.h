@@ -53,4 +53,9 @@ must_check int profile_stacks_add(struct stack_list *list, const struct profile 
  */
 struct profile *profile_stacks_collect(const struct stack_list *list, int which);
 
+/* The same, and of each stack the row that it is in, Owned (free); PROFILE_NO_ROW: no value. */
+#define PROFILE_NO_ROW UINT32_MAX
+struct profile *profile_stacks_collect_rows(const struct stack_list *list, int which,
+					    uint32_t **rows);
+
 #endif

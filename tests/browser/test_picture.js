@@ -248,6 +248,11 @@ const tests = {
 		await open(page, urls.chart);
 		const row = (await page.evaluate(FRAMES)).filter(box => /^(one|two)$/.test(box.name)).sort((a, b) => a.x - b.x);
 		assert.deepStrictEqual(row.map(box => box.name), ['one', 'two', 'one']);
+		// What ended in "a" itself lies between.
+		assert(row[2].x > row[1].x + 3.5 * row[1].width);
+		await page.press('r');
+		assert.deepStrictEqual((await page.evaluate(FRAMES)).filter(box => box.name === 'one').length, 2);
+		assert((await frame(page, 'deep')).y > row[0].y);
 		assert.deepStrictEqual(page.errors, []);
 	},
 
@@ -288,7 +293,7 @@ function drawAll() {
 	fs.writeFileSync(path.join(folder, 'difference.svg'), execFileSync(flamectl, ['diff', base, shown]));
 	return {
 		kind: draw('kind.svg', FOLDED, '--colors', 'kind'),
-		chart: draw('chart.svg', 'a;one 10\na;two 5\na;one 10\n', '--flamechart'),
+		chart: draw('chart.svg', 'a;one 10\na;two 5\na 20\na;one;deep 10\n', '--flamechart'),
 		difference: pathToFileURL(path.join(folder, 'difference.svg')).href,
 	};
 }

@@ -150,7 +150,7 @@ class Controls {
 			title.append(html('small', {}, subtitle.textContent));
 		const {reset, inverted, reverse, fold, unhide, theme, help} = this.buttons;
 		this.bar = overlay('bar', 'bar', title, reset, unhide, this.field, this.exact, this.previous, this.next, this.found,
-			inverted, ...(this.model ? [reverse, this.sort, fold] : []), ...(view.isDifference ? [] : [this.colors]), theme, help);
+			inverted, ...(this.model ? [reverse, ...(view.order ? [] : [this.sort]), fold] : []), ...(view.isDifference ? [] : [this.colors]), theme, help);
 		this.bar.box.setAttribute('role', 'toolbar');
 	}
 
@@ -514,7 +514,7 @@ class Controls {
 			'?': () => this.showHelp(), Escape: () => this.back(), 0: () => this.change({zoom: []}),
 			n: () => this.step(1), N: () => this.step(-1), a: () => this.toggle('exact'),
 			i: () => this.toggle('inverted'), r: () => this.model && this.toggle('reverse'),
-			s: () => this.model && this.change({sort: this.state.sort === 'name' ? 'width' : 'name'}),
+			s: () => this.model && !view.order && this.change({sort: this.state.sort === 'name' ? 'width' : 'name'}),
 			f: () => this.model && this.toggle('fold'), h: () => this.hide('frame:'), m: () => this.hide('module:'),
 			u: () => this.change({hidden: new Set()}), c: () => this.nextColors(), d: () => this.nextTheme(),
 			l: () => this.change({cut: CUTS[(CUTS.indexOf(this.state.cut) + 1) % CUTS.length]}),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is embedded in the picture: the options in force, and the profile with its stacks. Without a
-// browser that can decompress it, and in a flame chart, whose order the profile does not hold, the
-// frames that are drawn are all there is.
+// browser that can decompress it the frames that are drawn are all there is, and so they are in a
+// flame chart of so many stacks that their order is not told.
 
 const root = document.currentScript.closest('svg');
 const view = JSON.parse(root.querySelector('#flame-view').textContent);
@@ -80,7 +80,7 @@ function rowVariance(row, which) {
 
 async function readModel() {
 	const model = new Model();
-	const shown = view.flamechart ? null : await unpack('flame-profile');
+	const shown = view.flamechart && !view.order ? null : await unpack('flame-profile');
 	if (!shown)
 		return null;
 	model.add(shown, 1);

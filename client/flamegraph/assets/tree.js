@@ -247,7 +247,34 @@ function addNodes(tree, source, isAlone) {
 	}
 }
 
+// What happened one after the other: frames are one as long as they go on.
+function buildChart(model, state) {
+	const tree = new Tree(model.frames), [source] = model.sources, rows = [], rowNodes = [], starts = [0];
+	let path = [], now = 0;
+	for (let i = 0; i < view.order.length; i += 2) {
+		const row = source.rows[view.order[i]], value = rowValue(row), part = value > 0 ? view.order[i + 1] / value : 0;
+		const stack = transform(stackOf(source, row), state, model);
+		let same = 0;
+		while (same < stack.length && same < path.length && tree.frame[path[same]] === stack[same])
+			same++;
+		path = path.slice(0, same);
+		for (const frame of stack.slice(same)) {
+			starts.push(now);
+			path.push(tree.append(path.at(-1) ?? 0, frame));
+		}
+		now += value * part;
+		rows.push([row[0], row[1], row[2] * part, row[3] * part, row[4] * part]);
+		rowNodes.push(path.at(-1) ?? 0);
+	}
+	tree.sumRows([{which: 1, rows, rowNodes}]);
+	tree.settle('none');
+	tree.start.set(starts);
+	return tree;
+}
+
 function buildTree(model, state) {
+	if (view.order)
+		return buildChart(model, state);
 	const tree = new Tree(model.frames);
 	const isPlain = !state.reverse && !state.fold && !state.hidden.size && !view.chain;
 	for (const source of model.sources)
