@@ -272,6 +272,144 @@ const tests = {
 		}
 	},
 
+	async 'every switch is in the address, and what it did comes back from there'(page, urls) {
+		const shown = `document.querySelector('g.frames').innerHTML + [...document.querySelectorAll('.bar [aria-pressed], .bar select, .bar input')].map(e => e.value + e.getAttribute('aria-pressed')).join() + document.documentElement.getAttribute('class')`;
+		for (const keys of ['i', 'r', 's', 'f', 'c', 'cc', 'd', 'l', 'a', 'irsfcdla']) {
+			await open(page, urls.json);
+			const before = await page.evaluate(shown);
+			for (const key of keys)
+				await page.press(key);
+			const address = await page.evaluate('location.href'), after = await page.evaluate(shown);
+			await open(page, address);
+			assert.strictEqual(await page.evaluate(shown), after, keys);
+			await page.evaluate('location.hash = ""');
+			await page.until(`location.hash === ''`);
+			assert.strictEqual(await page.evaluate(shown), before, `${keys} undone`);
+		}
+	},
+
+	async 'back undoes a switch'(page, urls) {
+		await open(page, urls.kind);
+		const before = await page.evaluate(`document.querySelector('g.frames').innerHTML`);
+		await page.press('i');
+		await page.press('r');
+		for (let i = 0; i < 2; i++) {
+			const now = await page.evaluate('location.hash');
+			await page.evaluate('history.back()');
+			await page.until(`location.hash !== ${JSON.stringify(now)}`);
+		}
+		await page.until(`document.querySelector('g.frames').innerHTML === ${JSON.stringify(before)}`);
+	},
+
+	async 'functions of one name in two modules are told apart, and a module can be hidden'(page, urls) {
+		await open(page, urls.json);
+		const [, second] = (await page.evaluate(FRAMES)).filter(box => box.name === 'run').sort((a, b) => a.x - b.x);
+		await page.click(second.x + 20, second.y + 8);
+		await page.until(`location.hash.includes('zoom')`);
+		assert.match(await page.evaluate(`document.querySelector('.tip').textContent`), /libtwo\.so/);
+		const address = await page.evaluate('location.href');
+		await open(page, address);
+		const run = await frame(page, 'run');
+		assert(run.width > 1000);
+		await page.mouse('mouseMoved', run.x + 20, run.y + 8);
+		assert.match(await page.evaluate(`document.querySelector('.tip').textContent`), /libtwo\.so.*20 samples/);
+		await page.press('m');
+		await page.press('0');
+		const left = (await page.evaluate(FRAMES)).filter(box => box.name === 'run');
+		assert.strictEqual(left.length, 1);
+		await page.press('u');
+		assert.strictEqual((await page.evaluate(FRAMES)).filter(box => box.name === 'run').length, 2);
+	},
+
+	async 'a name with the letters of addresses can be zoomed to and hidden'(page, urls) {
+		await open(page, urls.json);
+		await clickFrame(page, 'Lname;of/java;~%');
+		await open(page, await page.evaluate('location.href'));
+		const box = await frame(page, 'Lname;of/java;~%');
+		assert(box.width > 1000);
+		await page.mouse('mouseMoved', box.x + 20, box.y + 8);
+		await page.press('h');
+		await page.press('0');
+		await open(page, await page.evaluate('location.href'));
+		assert.strictEqual(await frame(page, 'Lname;of/java;~%'), undefined);
+		assert(await frame(page, 'kind jit'));
+	},
+
+	async 'the legend names every kind, and the footer tells the truth at any width'(page, urls) {
+		await open(page, urls.json);
+		const text = await page.evaluate(`document.querySelector('.foot').textContent`);
+		for (const word of ['program', 'library', 'kernel', 'JIT', 'inlined', 'no name', 'not walked', '42 on db1', '(29 s)', 'cpu-clock at 99 Hz', '102 samples',
+			'2 lost (ring_full 2)', '% of stacks whole', 'flamed 9.9', 'the window begins later than asked'])
+			assert(text.includes(word), `${word}: ${text}`);
+		await page.size(360, 640);
+		await page.until(`+document.querySelector('g.frames rect').getAttribute('width') < 360`);
+		assert(await page.evaluate(`document.querySelector('.foot').scrollWidth <= 360 && document.querySelector('.bar').scrollWidth <= 360`));
+	},
+
+	async 'colours by module differ'(page, urls) {
+		await open(page, urls.json);
+		await page.evaluate(`(select => { select.value = 'module'; select.dispatchEvent(new Event('change')); })(document.querySelector('select[aria-label^=Colours]'))`);
+		const fills = await page.evaluate(`[...document.querySelectorAll('g.frames text')].filter(text => text.textContent === 'run').map(text => text.previousElementSibling.getAttribute('fill'))`);
+		assert.strictEqual(new Set(fills).size, 2, fills.join());
+	},
+
+	async 'a long name keeps its end, or the beginning when asked'(page, urls) {
+		await open(page, urls.named);
+		const cut = async () => (await names(page)).find(name => name.includes('..'));
+		assert.match(await cut(), /^\.\..*push_back$/);
+		await page.press('l');
+		await page.press('l');
+		assert.match(await cut(), /^std::.*\.\.$/);
+	},
+
+	async 'attributes of frames are there: a title, a link that Ctrl zooms past'(page, urls) {
+		await open(page, urls.linked);
+		const box = await frame(page, 'draw');
+		await page.mouse('mouseMoved', box.x + 20, box.y + 8);
+		assert.match(await page.evaluate(`document.querySelector('.details').textContent`), /my own title/);
+		await page.evaluate(`window.open = (...args) => { window.opened = args; }`);
+		await page.click(box.x + 20, box.y + 8);
+		assert.deepStrictEqual(await page.evaluate(`window.opened.slice(0, 2)`), ['#there', '_top']);
+		assert.strictEqual(await page.evaluate('location.hash'), '');
+	},
+
+	async 'everything is reached with the Tab key and has a name'(page, urls) {
+		await open(page, urls.json);
+		const reached = new Set();
+		for (let i = 0; i < 20; i++) {
+			await page.press('Tab');
+			reached.add(await page.evaluate(`(e => e?.getAttribute('aria-label') ?? e?.getAttribute('title') ?? '')(document.activeElement)`));
+		}
+		for (const name of [/Search/, /Icicle|root on top/, /Stacks from the leaf/, /Order/, /Fold/, /Colours/, /Dark/, /Keys/])
+			assert([...reached].some(other => name.test(other)), `${name}: ${[...reached]}`);
+		assert.strictEqual(await page.evaluate(`[...document.querySelectorAll('button, select, input')].filter(e => !e.title && !e.getAttribute('aria-label') && !e.textContent).length`), 0);
+		assert.strictEqual(await page.evaluate(`document.querySelector('.bar').getAttribute('role') + document.querySelector('g.frames').getAttribute('role')`), 'toolbartree');
+	},
+
+	async 'the tooltip of a difference has before, after, self and interval'(page, urls) {
+		await open(page, urls.difference);
+		const box = await frame(page, 'grew');
+		await page.mouse('mouseMoved', box.x + 10, box.y + 8);
+		const text = await page.evaluate(`document.querySelector('.tip').innerText`);
+		assert.match(text, /changed[\s\S]*before\s+after\s+change[\s\S]*total\s+5\.00 %\s+12\.50 %\s+\+7\.50[\s\S]*self\s+5\.00 %[\s\S]*95 %\s+\+5\.\d+ to \+9\.\d+/);
+		assert.match(await page.evaluate(`document.querySelector('.foot').textContent`), /not more than chance.*counts alone.*not there any more/);
+		assert(await page.evaluate(`document.querySelector('g.frames rect.gone') !== null`));
+	},
+
+	async 'many frames are drawn, zoomed and searched'(page, urls) {
+		await open(page, urls.many);
+		assert.deepStrictEqual(page.errors, []);
+		const deep = await page.evaluate(`document.documentElement.getAttribute('height')`);
+		assert(Number(deep) > 127 * 16, deep);
+		await clickFrame(page, 'f3_1');
+		assert.match((await frame(page, 'root')).kind, /dim/);
+		await page.press('/');
+		await page.type('f9');
+		assert.match(await found(page), /^\d+ · /);
+		await page.press('Escape');
+		await page.press('0');
+	},
+
 	async 'light and dark look different'(page, urls) {
 		await open(page, urls.kind);
 		const light = await page.pixels();
@@ -286,14 +424,51 @@ const tests = {
 	},
 };
 
+const LONG_NAMES = 'app;std::vector<std::pair<std::string, int>, std::allocator<std::pair<std::string, int>>>::push_back 20\napp;rest 80\n';
+
+function writeAttributes() {
+	const file = path.join(folder, 'attributes');
+	fs.writeFileSync(file, 'draw\ttitle=my own title\thref=#there\n');
+	return file;
+}
+
+// 127 levels, and more frames than can be elements.
+function manyStacks() {
+	const lines = [];
+	for (let i = 0; i < 3000; i++) {
+		const stack = ['root'];
+		for (let depth = 0; depth < (i % 50 ? 20 + i % 17 : 126); depth++)
+			stack.push(`f${depth}_${depth < 4 ? i % 2 : i % (100 + depth)}`);
+		lines.push(`${stack.join(';')} ${1 + i % 5}`);
+	}
+	return lines.join('\n') + '\n';
+}
+
+// What `dump -f json` says of a program with two modules that have a function of one name, and of every kind of frame.
+const KINDS = ['user', 'library', 'kernel', 'jit', 'inlined', 'unknown', 'mark'];
+const PROFILE = {
+	flame_profile: 1, event: 'cpu', source: 'cpu-clock', unit: 'ns', rate_hz: 99, interval: 1e7, host: 'db1', version: '9.9', target: '42', cost_percent: 0.1,
+	window: { asked: { from: 1000, to: 1030 }, covered: { from: 1001, to: 1030 } },
+	samples: { taken: 102, kept: 100, lost: { ring_full: 2 } }, notes: ['the window begins later than asked'],
+	modules: ['server', 'libone.so', 'libtwo.so'], files: [],
+	frames: [['main', 'user', 0], ['run', 'library', 1], ['run', 'library', 2], ['Lname;of/java;~%', 'user', 0], ...KINDS.map(kind => [`kind ${kind}`, kind, 0])],
+	nodes: { parent: [-1, 0, 0, 0, ...KINDS.map(() => 3)], frame: [0, 1, 2, 3, ...KINDS.map((_, i) => 4 + i)] },
+	processes: [{ pid: 42, name: 'server', uid: 0, start_time_ns: 1 }], threads: [{ process: 0, tid: 42, name: 'server' }],
+	rows: [[0, 1, 30, 3e8, 3e15], [0, 2, 20, 2e8, 2e15], ...KINDS.map((_, i) => [0, 4 + i, 5, 5e7, 5e14])],
+};
+
 function drawAll() {
 	const base = path.join(folder, 'base.folded'), shown = path.join(folder, 'new.folded');
 	fs.writeFileSync(base, 'main;steady 500\nmain;grew 100\nmain;gone 200\nmain;rest 1200\n');
 	fs.writeFileSync(shown, 'main;steady 505\nmain;grew 250\nmain;rest 1245\n');
 	fs.writeFileSync(path.join(folder, 'difference.svg'), execFileSync(flamectl, ['diff', base, shown]));
 	return {
+		many: draw('many.svg', manyStacks(), '--colors', 'kind'),
 		kind: draw('kind.svg', FOLDED, '--colors', 'kind'),
 		chart: draw('chart.svg', 'a;one 10\na;two 5\na 20\na;one;deep 10\n', '--flamechart'),
+		json: draw('json.svg', JSON.stringify(PROFILE), '--colors', 'kind'),
+		named: draw('named.svg', LONG_NAMES, '--cut', 'auto'),
+		linked: draw('linked.svg', FOLDED, '--nameattr', writeAttributes()),
 		difference: pathToFileURL(path.join(folder, 'difference.svg')).href,
 	};
 }
