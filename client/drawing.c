@@ -103,20 +103,11 @@ static _Noreturn void exit_failed(int error)
 	errx(EXIT_FAILED, "it cannot be drawn: %s", flamegraph_error(error));
 }
 
-static FILE *open_memory(char **text, size_t *length)
-{
-	FILE *file = open_memstream(text, length);
-
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
-	return file;
-}
-
 char *drawing_fold(const struct profile *profile, const struct stack_levels *levels,
 		   unsigned int flags, size_t *length)
 {
 	char *text = NULL;
-	FILE *file = open_memory(&text, length);
+	FILE *file = output_memory(&text, length);
 	struct stack_list list;
 
 	stack_list_init(&list);
@@ -137,7 +128,7 @@ static char *draw(const struct profile *profile, const struct stack_levels *leve
 		  size_t *length)
 {
 	char *text = NULL;
-	FILE *file = open_memory(&text, length);
+	FILE *file = output_memory(&text, length);
 	int error = flamegraph_write(profile, levels, options, format, file);
 
 	fclose(file);

@@ -2,6 +2,7 @@
 #include "client/output.h"
 
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,15 @@
 static int is_standard(const char *path)
 {
 	return !path || strcmp(path, "-") == 0;
+}
+
+FILE *output_memory(char **text, size_t *length)
+{
+	FILE *file = open_memstream(text, length);
+
+	if (!file)
+		err(EXIT_FAILED, "memory");
+	return file;
 }
 
 FILE *output_open(const char *path)
@@ -38,4 +48,9 @@ void output_write(const char *path, const char *bytes, size_t length)
 
 	fwrite(bytes, 1, length, file);
 	output_close(file, path);
+}
+
+int output_piece(void *file, const char *bytes, size_t length)
+{
+	return fwrite(bytes, 1, length, file) == length ? 0 : -EIO;
 }

@@ -8,6 +8,7 @@
 
 #include "client/client.h"
 #include "client/connection.h"
+#include "client/output.h"
 #include "client/reading.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -205,11 +206,6 @@ void selection_check_file(const struct client *client, const struct selection *s
 						 "is for flamed");
 }
 
-static int append_json(void *context, const char *bytes, size_t length)
-{
-	return fwrite(bytes, 1, length, context) == length ? 0 : -EIO;
-}
-
 static struct profile *read_file(const char *path, char **json, size_t *length)
 {
 	struct profile *profile = reading_profile(path);
@@ -217,7 +213,7 @@ static struct profile *read_file(const char *path, char **json, size_t *length)
 
 	if (!json)
 		return profile;
-	if (!file || profile_json_write(profile, append_json, file) || fclose(file))
+	if (!file || profile_json_write(profile, output_piece, file) || fclose(file))
 		err(EXIT_FAILED, "%s", path);
 	return profile;
 }

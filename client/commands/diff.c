@@ -226,9 +226,7 @@ static int run(struct client *client, int operand_count, char **operands)
 	}
 	if (values.strip_hex)
 		strip_names(&list);
-	FILE *file = open_memstream(&text, &length);
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
+	FILE *file = output_memory(&text, &length);
 	int error = write_difference(&list, base, shown, file);
 	fclose(file);
 	if (error)

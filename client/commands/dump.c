@@ -57,10 +57,7 @@ static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
 static char *add_host(const struct client *client, const char *folded, size_t *length)
 {
 	char *text = NULL;
-	FILE *file = open_memstream(&text, length);
-
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
+	FILE *file = output_memory(&text, length);
 	for (const char *line = folded; *line;) {
 		size_t size = strcspn(line, "\n");
 
@@ -90,10 +87,7 @@ static void write_perf_script(const struct profile *profile)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t length = 0;
-	FILE *file = open_memstream(&text, &length);
-
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
+	FILE *file = output_memory(&text, &length);
 	int error = perf_script_write(profile, file);
 	fclose(file);
 	if (error)

@@ -55,20 +55,15 @@ static size_t list_options(struct option_set sets[COMMAND_MAX_SETS])
 	return 2;
 }
 
-static int write_piece(void *context, const char *bytes, size_t length)
-{
-	return fwrite(bytes, 1, length, context) == length ? 0 : -EIO;
-}
-
 /* JSON of stacks; the second value of a difference is what it is now. */
 static int write_json(const struct stack_list *list, FILE *file)
 {
 	int which = list->has_two ? STACK_AFTER : STACK_BEFORE;
 
 	if (list->origins[which])
-		return profile_json_write(list->origins[which], write_piece, file);
+		return profile_json_write(list->origins[which], output_piece, file);
 	_cleanup_(profile_freep) struct profile *profile = profile_stacks_collect(list, which);
-	return profile_json_write(profile, write_piece, file);
+	return profile_json_write(profile, output_piece, file);
 }
 
 static int write_list(struct stack_list *list, const struct stack_levels *levels, FILE *file)
@@ -113,9 +108,7 @@ static int run(struct client *client, int operand_count, char **operands)
 		operands = standard_input;
 		operand_count = 1;
 	}
-	FILE *file = open_memstream(&text, &length);
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
+	FILE *file = output_memory(&text, &length);
 	read_all(&settings, operand_count, operands, &list);
 	int error = write_list(&list, &settings.levels, file);
 	fclose(file);

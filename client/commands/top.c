@@ -13,6 +13,7 @@
 #include "client/command_table.h"
 #include "client/connection.h"
 #include "client/flamegraph/difference.h"
+#include "client/output.h"
 #include "client/ranking.h"
 #include "client/reading.h"
 #include "client/selection.h"
@@ -274,10 +275,7 @@ static char *make_screen(struct client *client, int operand_count, char **operan
 	struct ranking ranking;
 	char *screen = NULL;
 	size_t length = 0;
-	FILE *file = open_memstream(&screen, &length);
-
-	if (!file)
-		err(EXIT_FAILED, "open_memstream");
+	FILE *file = output_memory(&screen, &length);
 	if (profile) {
 		struct stack_levels levels = selection_levels(&selection);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/formats/short_text.h"
+
 void folded_reader_init(struct folded_reader *reader, struct stack_list *list)
 {
 	*reader = (struct folded_reader){.list = list};
@@ -118,24 +120,6 @@ static void learn_names(struct folded_reader *reader, uint32_t frame)
 	}
 }
 
-/* As memcmp(3) == 0 for names, which are short: eight bytes at a time, the last eight overlapping. */
-static int is_equal(const char *a, const char *b, size_t length)
-{
-	uint64_t left, right;
-
-	if (length < 8)
-		return memcmp(a, b, length) == 0;
-	for (size_t at = 0; at + 8 < length; at += 8) {
-		memcpy(&left, a + at, 8);
-		memcpy(&right, b + at, 8);
-		if (left != right)
-			return 0;
-	}
-	memcpy(&left, a + length - 8, 8);
-	memcpy(&right, b + length - 8, 8);
-	return left == right;
-}
-
 /* Non-zero when the guess is what stands at text. */
 static int is_right(const struct folded_reader *reader, const struct folded_guess *guess,
 		    const char *text, const char *end)
@@ -146,7 +130,7 @@ static int is_right(const struct folded_reader *reader, const struct folded_gues
 	return guess->length && rest >= guess->length &&
 	       (rest == guess->length || text[guess->length] == ';') &&
 	       guess->frame < reader->name_count &&
-	       is_equal(text, reader->names[guess->frame], guess->length);
+	       short_text_is_equal(text, reader->names[guess->frame], guess->length);
 }
 
 /* Where to keep a guess: by the frame before and how the name begins. */

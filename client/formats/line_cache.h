@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "client/formats/short_text.h"
 #include "common/memory.h"
 
 /* A line tells itself apart in its first bytes: for `perf script` a tab and the pc. */
@@ -52,22 +53,6 @@ static inline uint32_t line_cache_place(const char *text)
 	return (uint32_t)(first >> 48) & (LINE_CACHE_SLOTS - LINE_CACHE_WAYS);
 }
 
-/* As memcmp(3) == 0 for at least eight bytes: eight at a time, the last eight overlapping. */
-static inline int line_cache_is_equal(const char *a, const char *b, size_t length)
-{
-	uint64_t left, right;
-
-	for (size_t at = 0; at + 8 < length; at += 8) {
-		memcpy(&left, a + at, 8);
-		memcpy(&right, b + at, 8);
-		if (left != right)
-			return 0;
-	}
-	memcpy(&left, a + length - 8, 8);
-	memcpy(&right, b + length - 8, 8);
-	return left == right;
-}
-
 /* The line that text (length bytes are there) begins with, or NULL. Borrowed until the next add. */
 static inline const struct line_cache_line *line_cache_find(const struct line_cache *cache,
 							    const char *text, size_t length)
@@ -78,7 +63,7 @@ static inline const struct line_cache_line *line_cache_find(const struct line_ca
 	const struct line_cache_line *end = line + LINE_CACHE_WAYS;
 	for (; line < end && line->length; line++)
 		if (line->length <= length &&
-		    line_cache_is_equal(text, cache->bytes + line->offset, line->length))
+		    short_text_is_equal(text, cache->bytes + line->offset, line->length))
 			return line;
 	return NULL;
 }
