@@ -2,7 +2,6 @@
 #include "client/selection.h"
 
 #include <err.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -125,6 +125,12 @@ def record_samples_a_process_for_a_while_and_leaves_no_target(scene: Scene):
     scene.flamectl("record", "-d", "2s", "-F", "499", "-o", scene.path("p.svg"), program.pid)
     assert_in("compute_hot", " ".join(svg_titles(scene.path("p.svg"))))
     assert_equal(scene.target(program.pid), None)
+    scene.flamectl("record", "-d", "300ms", "-F", "499", "-o", scene.path("q.svg"), program.pid, "--title", "T<itle", "--width", "700", "--colors", "java",
+                   "--countname", "ticks", "--inverted", "--reverse", "--notes", "a note")
+    with open(scene.path("q.svg"), encoding="utf-8") as file:
+        picture = file.read()
+    for part in ('<!-- a note -->', 'width="700"', ">T&lt;itle</title>", " ticks, ", '"reverse":true', '"inverted":true'):
+        assert_in(part, picture)
 
 
 @test

@@ -120,6 +120,48 @@ def options_that_choose_samples_are_not_for_files(scene: Scene):
 
 
 @test
+def colours_are_kept_in_palette_map(scene: Scene):
+    text = write(scene, "text", "main;work 5\nmain;rest 5\n")
+    write(scene, "palette.map", "work->rgb(1,2,3)\nzebra->rgb(9,9,9)\n")
+    frames = scene.flamectl("render", text, "--cp", "-f", "frames").stdout
+    assert re.search(r"rgb\(1,2,3\)\twork\twork", frames), frames
+    lines = read(scene.path("palette.map")).splitlines()
+    assert_equal(lines, sorted(lines))
+    assert_equal([line.split("->")[0] for line in lines], ["", "main", "rest", "work", "zebra"])
+    assert_equal(scene.flamectl("render", text, "--cp", "-f", "frames").stdout, frames)
+
+
+@test
+def the_options_that_flamegraph_pl_does_not_tell_are_there(scene: Scene):
+    text = write(scene, "text", "main;h\u00f6he 5\nmain;\u2603 5\n")
+    encoded = open(draw(scene, "encoded.svg", text, "--encoding", "ISO-8859-1"), "rb").read()
+    assert encoded.startswith(b'<?xml version="1.0" encoding="ISO-8859-1"'), encoded[:60]
+    assert b"h\xf6he (5 samples, 50.00%)" in encoded
+    frames = scene.flamectl("render", text, "-f", "frames", "--factor", "3", "--total", "20", "--fontwidth", "10").stdout
+    assert_in("main (30 samples, 50.00%)", frames)
+    # Half of a width that stands for 20, and no room for four wide letters.
+    assert re.search(r"\t295.0\t15.0\trgb\([^)]*\)\t\th\u00f6he \(15 samples, 25.00%\)", frames), frames
+    attributes = write(scene, "attributes", "main\tid=one\tclass=two\ttitle=three\thref=four\ttarget=five\tg_extra=x='6'\ta_extra=y='7'\n")
+    picture = read(draw(scene, "named.svg", text, "--nameattr", attributes))
+    assert re.search(r'<g id="one" class="two" x=.6.><a xlink:href="four" target="five" y=.7.><rect[^>]*><title>three</title>', picture), picture[:5000]
+    scene.flamectl("render", text, "--nameattr", scene.path("nowhere"), status=1)
+
+
+@test
+def what_is_too_much_to_keep_is_drawn_and_said(scene: Scene):
+    lines = [f"root;{';'.join(f'f{(i * 7 + k) % 5000}' for k in range(40))} {1 + i % 9}" for i in range(9000)]
+    text = write(scene, "text", "\n".join(lines) + "\n")
+    for options in ([], ["--reverse"]):
+        picture = draw(scene, "large.svg", text, *options)
+        assert_in("only what is drawn is in the file", read(picture).split('id="footer"')[1])
+        done = scene.flamectl("dump", picture)
+        assert_in("only what is drawn", done.stderr)
+        assert all(line.startswith("root") for line in done.stdout.splitlines())
+        total = sum(int(line.split()[-1]) for line in lines)
+        assert_equal(sum(int(line.split()[-1]) for line in done.stdout.splitlines()), total)
+
+
+@test
 def an_inlined_function_is_found_by_addr2line_once_a_module(scene: Scene):
     build_inlined(scene)
     symbols = subprocess.run(["nm", scene.path("program")], capture_output=True, text=True, check=True).stdout
