@@ -67,6 +67,10 @@ def a_window_longer_than_the_past_is_answered_with_a_remark(scene: Scene):
     assert_equal(len(done.stderr.splitlines()), 1, done.stderr)
     assert_in("window", done.stderr)
     assert scene.profile(last_ms=18000000)["notes"]
+    # So is the usual window when it was asked for, but not when it was not.
+    assert_in("window", scene.flamectl("dump", program.pid, "--last", "30s").stderr)
+    assert_equal(scene.flamectl("dump", program.pid).stderr, "")
+    scene.flamectl("dump", program.pid, "--last", "30s", "--from", "-1m", status=2)
 
 
 @test
