@@ -302,8 +302,10 @@ static size_t count_characters(const char *text, size_t length)
 
 static int keeps_end(const char *cut_side, const char *name, size_t length)
 {
+	/* The end of a scope or a path says most, but a path behind a blank is where the name is from. */
 	if (strcmp(cut_side, "auto") == 0)
-		return memmem(name, length, "::", 2) || memchr(name, '/', length);
+		return memmem(name, length, "::", 2) ||
+		       (memchr(name, '/', length) && !memchr(name, ' ', length));
 	return strcmp(cut_side, "left") == 0;
 }
 

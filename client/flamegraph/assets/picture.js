@@ -88,7 +88,7 @@ class Letters {
 		if (used <= room)
 			return name;
 		room -= 2 * this.width('.');
-		const keepsEnd = cut === 'left' || (cut === 'auto' && /::|[/]/.test(name));
+		const keepsEnd = cut === 'left' || (cut === 'auto' && (name.includes('::') || (name.includes('/') && !name.includes(' '))));
 		if (keepsEnd)
 			characters.reverse();
 		let count = 0;
