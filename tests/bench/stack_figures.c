@@ -302,13 +302,17 @@ static void add_frames(const struct figures *figures, json_t *report)
 					  place->as_end[end]);
 		if (place->as_root)
 			add_place(roots, "", module, offset, place->as_root);
-		/* Nobody calls what a handler returns to. */
+		/* Nobody calls what a handler returns to, nor the end that a runtime puts under its own */
+		/* threads' stacks. */
 		if (module->fd >= 0 && !is_signal_frame(figures, place->address + 1)) {
-			add_count(report, "callers", place->as_caller);
+			int has_rows = module->image.header->pages.count > 0;
+			uint64_t as_caller = place->as_caller - (has_rows ? 0 : place->as_root);
+
+			add_count(report, "callers", as_caller);
 			add_count(report, "false_callers",
-				  is_in_call(module, offset) ? 0 : place->as_caller);
-			if (place->as_caller && !is_in_call(module, offset))
-				add_place(wrong, "", module, offset, place->as_caller);
+				  is_in_call(module, offset) ? 0 : as_caller);
+			if (as_caller && !is_in_call(module, offset))
+				add_place(wrong, "", module, offset, as_caller);
 		}
 		if (!defines_names(module))
 			continue;

@@ -138,9 +138,9 @@ def make_repository(folder):
 
 
 def redis(folder):
-    """A server with its clients below one shell."""
+    """A server with its clients below one shell, which end with it."""
     socket = os.path.join(folder, "redis.sock")
-    clients = f"until redis-cli -s {socket} ping; do :; done; while :; do redis-benchmark -q -s {socket} -t set,get,lpush,lrange,zadd; done"
+    clients = f"while kill -0 $$; do redis-cli -s {socket} ping && redis-benchmark -q -s {socket} -t set,get,lpush,lrange,zadd; done"
     return ["sh", "-c", f"({clients}) >/dev/null 2>&1 & exec redis-server --port 0 --unixsocket {socket} --save '' >/dev/null"]
 
 
