@@ -143,6 +143,20 @@ static __always_inline void mapping_path(__u32 slot, struct scratch *scratch)
 	walk->at = RECORD_PATH_BYTES;
 }
 
+/* Take a number for a module: one that was given back, or the next. MODULE_NONE: there is none. */
+static __always_inline __u32 module_number_take(struct commons *all)
+{
+	__u32 number = MODULE_NONE;
+
+	if (!bpf_map_pop_elem(&free_modules, &number))
+		return number;
+	number = MODULE_FIRST_FILE + __sync_fetch_and_add(&all->module_count, 1);
+	if (number < MODULE_FIRST_JIT)
+		return number;
+	all->module_count = MODULE_FIRST_JIT - MODULE_FIRST_FILE;
+	return MODULE_NONE;
+}
+
 /* Give the file of scratch->key a number and announce it. Returns the number, MODULE_NONE: none. */
 __weak __noinline int mapping_new_module(__u32 slot)
 {
@@ -160,15 +174,15 @@ __weak __noinline int mapping_new_module(__u32 slot)
 		count(KERNEL_COUNTER_MODULES_FULL);
 		return MODULE_NONE;
 	}
-	module = MODULE_FIRST_FILE + __sync_fetch_and_add(&all->module_count, 1);
-	if (module >= MODULE_FIRST_JIT) {
-		all->module_count = MODULE_FIRST_JIT - MODULE_FIRST_FILE;
+	module = module_number_take(all);
+	if (module == MODULE_NONE) {
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		count(KERNEL_COUNTER_MODULES_FULL);
 		return MODULE_NONE;
 	}
 	if (bpf_map_update_elem(&modules, &scratch->key, &module, BPF_NOEXIST)) {
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		bpf_map_push_elem(&free_modules, &module, BPF_ANY);
 		/* Another CPU may have been faster. */
 		known = bpf_map_lookup_elem(&modules, &scratch->key);
 		if (known)

@@ -83,6 +83,13 @@ struct {
 	__type(value, struct commons);
 } commons SEC(".maps") __weak;
 
+/* Numbers of modules that the core has forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_MODULES);
+	__type(value, __u32);
+} free_modules SEC(".maps") __weak;
+
 /* The tables of the walk: see unwind_table.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -83,6 +83,7 @@ enum broker_hello_fd {
 	BROKER_FD_NAMES,          /* LRU hash process name -> struct profiled */
 	BROKER_FD_CGROUPS,        /* hash cgroup id -> struct profiled */
 	BROKER_FD_MODULES,        /* hash struct module_key -> number, to forget modules */
+	BROKER_FD_FREE_MODULES,   /* queue of the numbers of modules that were forgotten */
 	BROKER_FD_UNWIND_MODULES, /* arrays for the walk, memory-mapped: see bpf/unwind_table.h */
 	BROKER_FD_UNWIND_SLICES,
 	BROKER_FD_MAPPING_TABLES, /* LRU hash pid -> struct mapping_table */

@@ -147,6 +147,7 @@ void programs_get_fds(const struct programs *programs, int *fds)
 		[BROKER_FD_NAMES] = skeleton->maps.names,
 		[BROKER_FD_CGROUPS] = skeleton->maps.cgroups,
 		[BROKER_FD_MODULES] = skeleton->maps.modules,
+		[BROKER_FD_FREE_MODULES] = skeleton->maps.free_modules,
 		[BROKER_FD_HEAP_RECORDS] = skeleton->maps.heap_records,
 		[BROKER_FD_HEAP_SLOTS] = skeleton->maps.heap_slots,
 		[BROKER_FD_HEAP_USAGE] = skeleton->maps.heap_usage,

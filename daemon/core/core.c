@@ -24,6 +24,7 @@
 #include "daemon/core/protocol/requests.h"
 #include "daemon/core/protocol/self_usage.h"
 #include "daemon/core/protocol/sources.h"
+#include "daemon/core/sampling/module_sweep.h"
 #include "daemon/core/sampling/perf_sampler.h"
 #include "daemon/core/targets/calibration.h"
 #include "daemon/core/targets/target_table.h"
@@ -53,6 +54,7 @@ struct core {
 	struct module_table *modules;
 	struct unwind_tables *unwind_tables;   /* NULL: the kernel does not walk */
 	struct mapping_tables *mapping_tables; /* NULL: not needed */
+	struct module_sweep *sweep;            /* NULL: it is not the kernel that numbers modules */
 	struct jit_maps *jit_maps;
 	struct waker_names *waker_names;
 	struct symbolizer *symbolizer;
@@ -130,6 +132,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	sampler_settings(core->sampler)->now_s = (uint32_t)(now_ns / NS_PER_SECOND);
 	if (core->unwind_tables)
 		unwind_tables_tick(core->unwind_tables, now_ns);
+	if (core->sweep)
+		module_sweep_tick(core->sweep, (uint32_t)(now_ns / NS_PER_SECOND));
 	target_table_tick(core->targets, now_ns, bucket_ring_oldest_ns(core->history));
 	heap_table_tick(core->heaps, now_ns);
 	add_heap_cost(core);
@@ -245,6 +249,14 @@ static int build(struct core *core, int broker_fd, const struct broker_hello *he
 	core->waker_names = waker_names_new();
 	core->symbolizer = symbolizer_new(core->base, core->modules, core->jit_maps,
 					  core->waker_names, core->broker, core->reader);
+	if (core->unwind_tables && !core->mapping_tables)
+		core->sweep = module_sweep_new(&(struct module_sweep_sources){
+			.sampler = core->sampler,
+			.modules = core->modules,
+			.tables = core->unwind_tables,
+			.symbolizer = core->symbolizer,
+			.stacks = core->stacks,
+		});
 	core->calibration = calibration_new(core->base, core->broker);
 	core->watch = watch_new(core->base, core->broker, core->sampler, core->calibration,
 				options->bucket_ns, on_look, on_watch_cost, core);
@@ -372,6 +384,7 @@ static void tear_down(struct core *core)
 	jit_maps_free(core->jit_maps);
 	pipeline_fini(&core->pipeline);
 	mapping_tables_free(core->mapping_tables);
+	module_sweep_free(core->sweep);
 	unwind_tables_close(core->unwind_tables);
 	module_table_free(core->modules);
 	cgroup_table_free(core->cgroups);

@@ -133,6 +133,14 @@ uint32_t stack_table_parent(const struct stack_table *table, uint32_t stack)
 	return table->nodes[stack].parent;
 }
 
+void stack_table_visit(const struct stack_table *table,
+		       void (*visit)(void *context, uint64_t address), void *context)
+{
+	for (uint32_t i = 0; i < table->limit; i++)
+		if (table->nodes[i].references)
+			visit(context, table->nodes[i].address);
+}
+
 uint32_t stack_table_limit(const struct stack_table *table)
 {
 	return table->limit;

@@ -45,6 +45,10 @@ void stack_table_release(struct stack_table *table, uint32_t stack);
 uint64_t stack_table_address(const struct stack_table *table, uint32_t stack);
 uint32_t stack_table_parent(const struct stack_table *table, uint32_t stack);
 
+/* Call visit with the address of each node in use, in no order. */
+void stack_table_visit(const struct stack_table *table,
+		       void (*visit)(void *context, uint64_t address), void *context);
+
 /* Node numbers in use are all below this. */
 uint32_t stack_table_limit(const struct stack_table *table);
 

@@ -213,6 +213,14 @@ static void clear(struct line_table *table)
 	intern_init(&table->texts);
 }
 
+int line_table_forget(struct line_table *table)
+{
+	if (table->pending)
+		return -EBUSY;
+	clear(table);
+	return 0;
+}
+
 /* Add an entry without lines, to be filled in by the reader. */
 static void add_entry(struct line_table *table, uint64_t address)
 {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "common/memory.h"
 
 #define LINE_TABLE_MAX_ADDRESSES (1U << 20)
 
@@ -36,6 +37,12 @@ DEFINE_CLEANUP(line_table_free, struct line_table)
 
 /* Have what is not known yet of count addresses looked up; they are in order. */
 void line_table_prepare(struct line_table *table, const uint64_t *addresses, size_t count);
+
+/*
+ * Forget everything, because an address may mean something else from now on. Errors: -EBUSY while the
+ * reader is at work.
+ */
+must_check int line_table_forget(struct line_table *table);
 
 /* Non-zero while the reader is at work. */
 int line_table_is_pending(const struct line_table *table);

@@ -387,6 +387,11 @@ void symbolizer_cancel(struct symbolizer_wait *wait)
 		free_wait(wait);
 }
 
+int symbolizer_forget_addresses(struct symbolizer *symbolizer)
+{
+	return line_table_forget(symbolizer->lines);
+}
+
 void symbolizer_on_module_settled(struct symbolizer *symbolizer)
 {
 	advance_all(symbolizer);

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/frame.h"
+#include "common/memory.h"
 
 #define SYMBOLIZER_WAIT_MS   3000
 #define SYMBOLIZER_NAME_SIZE 512
@@ -63,6 +64,12 @@ struct symbolizer_wait *symbolizer_prepare(struct symbolizer *symbolizer, uint64
 
 /* Stop waiting; done is not called any more. */
 void symbolizer_cancel(struct symbolizer_wait *wait);
+
+/*
+ * Forget what was found out about addresses, because the number of a module is about to mean another
+ * one. Errors: -EBUSY while something is looked up.
+ */
+must_check int symbolizer_forget_addresses(struct symbolizer *symbolizer);
 
 /* A module needs no more waiting: who waited for it may go on. */
 void symbolizer_on_module_settled(struct symbolizer *symbolizer);

@@ -469,8 +469,10 @@ void sampler_remove_cgroup(struct sampler *sampler, uint64_t id)
 
 void sampler_forget_module(struct sampler *sampler, const struct module_key *key)
 {
-	/* Without kernel programs numbers are never given again. */
-	if (sampler->perf)
-		return;
 	bpf_map_delete_elem(sampler->fds[BROKER_FD_MODULES], key);
+}
+
+void sampler_free_module(struct sampler *sampler, uint32_t number)
+{
+	bpf_map_update_elem(sampler->fds[BROKER_FD_FREE_MODULES], NULL, &number, BPF_ANY);
 }

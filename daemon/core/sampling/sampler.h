@@ -106,7 +106,13 @@ must_check int sampler_set_cgroup(struct sampler *sampler, uint64_t id,
 				  const struct profiled *profiled);
 void sampler_remove_cgroup(struct sampler *sampler, uint64_t id);
 
-/* Forget the number of a module, so that it is announced again. */
+/*
+ * Forget which number a module has: it is announced again, with another one, when a walk comes to it.
+ * Only with kernel programs.
+ */
 void sampler_forget_module(struct sampler *sampler, const struct module_key *key);
+
+/* The number of a module that was forgotten may be given to another one. */
+void sampler_free_module(struct sampler *sampler, uint32_t number);
 
 #endif

@@ -58,6 +58,7 @@ struct unwind_tables {
 
 	uint64_t row_count, rule_count;
 	uint32_t load_count; /* ever */
+	uint32_t now_s;      /* at the last tick */
 	uint32_t loaded_count;
 	uint64_t ever_evicted;
 };
@@ -255,6 +256,8 @@ static int load(struct unwind_tables *tables, const struct module *module)
 	tables->rule_count += image->header->rules.count;
 	entry->rules = rules;
 	entry->load = ++tables->load_count;
+	if (entry->used_s < tables->now_s)
+		entry->used_s = tables->now_s;
 	entry->first_slice = first;
 	entry->first_page = image->pages[0].number;
 	entry->page_count = slice_count;
@@ -440,8 +443,14 @@ void unwind_tables_remove(struct unwind_tables *tables, uint32_t number)
 	tables->entries[number].state = UNWIND_MODULE_ABSENT;
 }
 
+uint32_t unwind_tables_used_s(const struct unwind_tables *tables, uint32_t number)
+{
+	return tables->entries[number].used_s;
+}
+
 void unwind_tables_tick(struct unwind_tables *tables, uint64_t now_ns)
 {
+	tables->now_s = (uint32_t)(now_ns / NS_PER_SECOND);
 	give_up_leaving(tables, now_ns);
 	readmit(tables);
 	load_waiting(tables);

@@ -56,6 +56,9 @@ void unwind_tables_remove(struct unwind_tables *tables, uint32_t number);
  */
 void unwind_tables_tick(struct unwind_tables *tables, uint64_t now_ns);
 
+/* When a walk came to module number last, or its rows were put into force: seconds, as now_s. */
+uint32_t unwind_tables_used_s(const struct unwind_tables *tables, uint32_t number);
+
 /* What is held now. */
 void unwind_tables_get_usage(const struct unwind_tables *tables, struct unwind_usage *usage);
 
