@@ -109,6 +109,9 @@ static int run(struct client *client, int operand_count, char **operands)
 	}
 	FILE *file = output_memory(&text, &length);
 	read_all(&settings, operand_count, operands, &list);
+	/* The picture of a difference stays one of shares; two counts in text are as flamegraph.pl has them. */
+	if (list.has_two && list.origins[STACK_BEFORE])
+		flamegraph_options_compare_shares(&look);
 	int error = write_list(&list, &settings.levels, file);
 	fclose(file);
 	if (error)

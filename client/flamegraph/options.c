@@ -12,6 +12,8 @@
 #define MAX_FONT_SIZE    500
 #define MAX_VALUE        1e18
 
+#define SIGNIFICANCE 0.05
+
 enum form {
 	FORM_FLAG,
 	FORM_TEXT,
@@ -92,15 +94,22 @@ void flamegraph_options_init_compatible(struct flamegraph_options *options)
 	};
 }
 
+void flamegraph_options_compare_shares(struct flamegraph_options *options)
+{
+	if (!options->compare_shares)
+		options->significance = SIGNIFICANCE;
+	options->compare_shares = 1;
+	if (!options->has_width_by)
+		options->width_by = WIDTH_BY_LARGER;
+}
+
 void flamegraph_options_init(struct flamegraph_options *options)
 {
 	flamegraph_options_init_compatible(options);
 	options->colors = "kind";
 	options->cut_side = "auto";
 	options->font_type = "system-ui, 'DejaVu Sans', Verdana, sans-serif";
-	options->compare_shares = 1;
-	options->significance = 0.05;
-	options->width_by = WIDTH_BY_LARGER;
+	flamegraph_options_compare_shares(options);
 }
 
 size_t flamegraph_options_count(void)
@@ -155,6 +164,8 @@ static int set_min_width(struct flamegraph_options *options, const char *text, c
 static int set_significance(struct flamegraph_options *options, const char *text,
 			    const char **error)
 {
+	/* Raw counts have none. */
+	options->compare_shares = 1;
 	if (strcmp(text, "all") == 0) {
 		options->significance = 0;
 		return 0;
@@ -176,6 +187,7 @@ static int set_width_by(struct flamegraph_options *options, const char *text, co
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(names[i], text) == 0) {
 			options->width_by = (enum flamegraph_width_by)i;
+			options->has_width_by = 1;
 			return 0;
 		}
 	}

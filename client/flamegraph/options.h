@@ -48,8 +48,9 @@ struct flamegraph_options {
 	double factor;
 	const char *name_attributes; /* a file */
 	enum flamegraph_width_by width_by;
+	int has_width_by;    /* it was given */
 	double significance; /* false discovery rate; 0: every change is coloured */
-	int compare_shares;  /* a difference of shares, not of raw counts */
+	int compare_shares; /* a difference of shares, not of raw counts: given with significance */
 	/*
 	 * Where a label that is too long is cut: "left", "right", or "auto", which keeps the end of
 	 * names with scopes ("::") or paths and the beginning of all others.
@@ -59,6 +60,9 @@ struct flamegraph_options {
 
 /* What the commands start from: render from flamegraph.pl's defaults, the others from ours. */
 void flamegraph_options_init_compatible(struct flamegraph_options *options);
+
+/* Have a difference compare shares, as far as the options given do not say otherwise. */
+void flamegraph_options_compare_shares(struct flamegraph_options *options);
 void flamegraph_options_init(struct flamegraph_options *options);
 
 /* How many options the table has. */

@@ -396,6 +396,24 @@ const tests = {
 		assert(await page.evaluate(`document.querySelector('g.frames rect.gone') !== null`));
 	},
 
+	async 'slices of time judge changes as in the picture that was written'(page, urls) {
+		await open(page, urls.sliced);
+		assert.match(await page.evaluate(`document.querySelector('.foot').textContent`), /variance between 30 and 30 slices/);
+		const written = fs.readFileSync(path.join(folder, 'sliced.svg'), 'utf8');
+		const fills = await page.evaluate(`Object.fromEntries([...document.querySelectorAll('g.frames text')].map(text => [text.textContent, text.previousElementSibling.getAttribute('fill')]))`);
+		let changed = 0;
+		for (let i = 0; i < 12; i++) {
+			const fill = written.slice(0, written.indexOf(`<title>f${i} (`)).match(/.*fill="(#[0-9a-f]{6})"/s)[1];
+			assert.strictEqual(fills[`f${i}`] === '#d8d8d8', fill === '#d8d8d8', `f${i}: ${fill} ${fills[`f${i}`]}`);
+			changed += fill !== '#d8d8d8';
+		}
+		assert(changed >= 1 && changed <= 9, `${changed} changed`);
+		const box = await frame(page, 'f0');
+		await page.mouse('mouseMoved', box.x + 10, box.y + 8);
+		const [, low, high] = (await page.evaluate(`document.querySelector('.tip').innerText`)).match(/([+-][\d.]+) to ([+-][\d.]+)/);
+		assert(written.includes(`95%: ${low} to ${high}`), `${low} ${high}`);
+	},
+
 	async 'many frames are drawn, zoomed and searched'(page, urls) {
 		await open(page, urls.many);
 		assert.deepStrictEqual(page.errors, []);
@@ -457,6 +475,36 @@ const PROFILE = {
 	rows: [[0, 1, 30, 3e8, 3e15], [0, 2, 20, 2e8, 2e15], ...KINDS.map((_, i) => [0, 4 + i, 5, 5e7, 5e14])],
 };
 
+// A profile slice by slice: functions f0, f1, … of different shares and steadiness; some change by `step`.
+function slicedProfile(seed, step) {
+	let state = seed;
+	const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+	const count = 12, slices = 30, rows = Array.from({ length: count }, (_, i) => [0, i + 1, 0, 0, 0]), cells = [];
+	for (let slice = 0; slice < slices; slice++)
+		for (let i = 0; i < count; i++) {
+			const share = (4 + i) * (i % 5 === 0 ? 1 + step : 1), noise = i % 3 ? 0.3 : 2;
+			const samples = Math.max(0, Math.round(share * (1 + noise * (random() - 0.5))));
+			rows[i][2] += samples;
+			rows[i][3] += samples * 1e7;
+			rows[i][4] += samples * 1e14;
+			if (samples)
+				cells.push([slice, i, samples * 1e7]);
+		}
+	return JSON.stringify({
+		...PROFILE, modules: ['server'], frames: [['main', 'user', 0], ...rows.map((_, i) => [`f${i}`, 'user', 0])],
+		nodes: { parent: [-1, ...rows.map(() => 0)], frame: [0, ...rows.map((_, i) => i + 1)] },
+		rows, slices: { length_ns: 1e9, count: slices, rows: cells },
+	});
+}
+
+function drawSliced() {
+	const files = ['base.json', 'new.json'].map(name => path.join(folder, name));
+	fs.writeFileSync(files[0], slicedProfile(1, 0));
+	fs.writeFileSync(files[1], slicedProfile(2, 0.25));
+	fs.writeFileSync(path.join(folder, 'sliced.svg'), execFileSync(flamectl, ['diff', ...files]));
+	return pathToFileURL(path.join(folder, 'sliced.svg')).href;
+}
+
 function drawAll() {
 	const base = path.join(folder, 'base.folded'), shown = path.join(folder, 'new.folded');
 	fs.writeFileSync(base, 'main;steady 500\nmain;grew 100\nmain;gone 200\nmain;rest 1200\n');
@@ -466,6 +514,7 @@ function drawAll() {
 		many: draw('many.svg', manyStacks(), '--colors', 'kind'),
 		kind: draw('kind.svg', FOLDED, '--colors', 'kind'),
 		chart: draw('chart.svg', 'a;one 10\na;two 5\na 20\na;one;deep 10\n', '--flamechart'),
+		sliced: drawSliced(),
 		json: draw('json.svg', JSON.stringify(PROFILE), '--colors', 'kind'),
 		named: draw('named.svg', LONG_NAMES, '--cut', 'auto'),
 		linked: draw('linked.svg', FOLDED, '--nameattr', writeAttributes()),

@@ -105,6 +105,20 @@ def top_of_a_difference_tells_what_changed_in_words(scene: Scene):
 
 
 @test
+def the_picture_of_a_difference_can_be_drawn_again(scene: Scene):
+    base = write(scene, "base", "main;steady 500\nmain;grew 100\nmain;gone 200\nmain;rest 1200\n")
+    new = write(scene, "new", "main;steady 505\nmain;grew 250\nmain;rest 1245\n")
+    frames = scene.flamectl("diff", base, new, "-f", "frames").stdout
+    picture = draw(scene, "diff.svg", base, new, command="diff")
+    assert_equal(scene.flamectl("render", picture, "-f", "frames").stdout, frames)
+    assert_in("gone (10.00% before", frames)
+    # Text with two counts is compared as it is, unless shares are asked for.
+    both = write(scene, "both", folded(scene, base, new, command="diff"))
+    assert "gone" not in scene.flamectl("render", both, "-f", "frames").stdout
+    assert_equal(scene.flamectl("render", both, "-f", "frames", "--significance", "0.05", "--width-by", "larger").stdout, frames)
+
+
+@test
 def top_of_text_has_margins(scene: Scene):
     lines = scene.flamectl("top", write(scene, "text", "main;half 50\nmain;rest 50\n")).stdout.splitlines()
     # 1.96 * sqrt(0.5 * 0.5 / 100)

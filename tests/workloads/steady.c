@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * steady [PERCENT]: a service that does the same all the time, at random: requests of about
+ * steady [PERCENT [simple]]: a service that does the same all the time, at random: requests of about
  * 0.3 ms of CPU time each, of kinds that come with fixed probabilities, each kind in steps of
  * random length. It works for PERCENT of the time (100) and sleeps for the rest.
  *
- * One kind, "planted", takes 10 % of the CPU; SIGUSR1 makes it 13 %, SIGUSR2 10 % again.
+ * One kind, "planted", takes 10 % of the CPU; SIGUSR1 makes it 13 %, SIGUSR2 10 % again. With
+ * "simple" there is one other kind, without steps.
  */
 #include <math.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #define STEPS         5
 
 static volatile sig_atomic_t planted_percent = 10;
+static int is_simple;
 
 /* How often a kind comes, and how much of a request a step takes. */
 static const double kind_shares[KINDS] = {0.48, 0.28, 0.16, 0.08};
@@ -91,6 +93,11 @@ static work_frame void planted(void)
 	work(random_units(REQUEST_UNITS));
 }
 
+static work_frame void others(void)
+{
+	work(random_units(REQUEST_UNITS));
+}
+
 static void (*const kinds[KINDS])(void) = {read_page, write_page, search, check_health};
 
 static work_frame void serve(void)
@@ -99,6 +106,10 @@ static work_frame void serve(void)
 
 	if (choice < planted_percent / 100.0) {
 		planted();
+		return;
+	}
+	if (is_simple) {
+		others();
 		return;
 	}
 	choice = drand48();
@@ -121,6 +132,7 @@ int main(int argc, char **argv)
 	double share = argc > 1 ? strtod(argv[1], NULL) / 100 : 1;
 	struct timespec rest = {.tv_nsec = (long)(TURN_SECONDS * 1e9 * (1 / share - 1))};
 
+	is_simple = argc > 2;
 	signal(SIGUSR1, change_plan);
 	signal(SIGUSR2, change_plan);
 	for (;;) {
