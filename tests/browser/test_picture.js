@@ -205,6 +205,19 @@ const tests = {
 		assert.match(text, /read.*kernel.*total.*30 samples.*25\.42 % ± .*self.*30 samples/s);
 	},
 
+	async 'the interval in the tooltip is that of top, sampled or partly measured'(page, urls) {
+		for (const [name, url] of [['json', urls.json], ['measured', urls.measured]]) {
+			const { functions } = JSON.parse(execFileSync(flamectl, ['--json', 'top', path.join(folder, name + '.svg'), '-n', '100']));
+			await open(page, url);
+			for (const wanted of ['kind user', 'kind library', 'Lname;of/java;~%']) {
+				const { total } = functions.find(other => other.name === wanted), box = await frame(page, wanted);
+				await page.mouse('mouseMoved', box.x + 10, box.y + 8);
+				const text = await page.evaluate(`document.querySelector('.tip').innerText`);
+				assert(text.includes(`${total.percent.toFixed(2)} % ± ${total.margin.toFixed(2)}`), `${name} ${wanted}: ${text} ${JSON.stringify(total)}`);
+			}
+		}
+	},
+
 	async 'names of any kind stay text'(page, urls) {
 		await open(page, urls.kind);
 		assert.strictEqual(await page.evaluate(`document.querySelectorAll('g.frames script, g.frames b').length`), 0);
@@ -475,6 +488,9 @@ const PROFILE = {
 	rows: [[0, 1, 30, 3e8, 3e15], [0, 2, 20, 2e8, 2e15], ...KINDS.map((_, i) => [0, 4 + i, 5, 5e7, 5e14])],
 };
 
+// The same where some of each weight was measured, as of time off the CPU: rows tell what, and the largest weight of a sample in the rest.
+const MEASURED = { ...PROFILE, event: 'offcpu', source: 'sched', rows: PROFILE.rows.map((row, i) => [...row.slice(0, 4), row[4] / 7, row[3] * 0.3 * (i % 2), row[3] / 9]) };
+
 // A profile slice by slice: functions f0, f1, … of different shares and steadiness; some change by `step`.
 function slicedProfile(seed, step) {
 	let state = seed;
@@ -515,6 +531,7 @@ function drawAll() {
 		kind: draw('kind.svg', FOLDED, '--colors', 'kind'),
 		chart: draw('chart.svg', 'a;one 10\na;two 5\na 20\na;one;deep 10\n', '--flamechart'),
 		sliced: drawSliced(),
+		measured: draw('measured.svg', JSON.stringify(MEASURED), '--colors', 'kind'),
 		json: draw('json.svg', JSON.stringify(PROFILE), '--colors', 'kind'),
 		named: draw('named.svg', LONG_NAMES, '--cut', 'auto'),
 		linked: draw('linked.svg', FOLDED, '--nameattr', writeAttributes()),
