@@ -229,7 +229,7 @@ def interval_of(profile, name):
 
 def many(scene):
     """Threads that have slept since before the attach: all are walked from outside, once."""
-    program = scene.start("sh", "-c", 'ulimit -s 128; exec "$@"', "sh", workload("waits"), *["lock"] * MANY, stdout=subprocess.PIPE)
+    program = scene.start("sh", "-c", 'ulimit -s 128; exec "$@"', "sh", workload("waits"), f"lock:{MANY}", stdout=subprocess.PIPE)
     program.stdout.readline()
     daemon = scene.daemons[-1]
     core = daemon.core()
@@ -277,6 +277,11 @@ def faults(scene):
 
     time.sleep(0.5)
     show("a program of nothing but page faults (6400/s): each dearer by", spread(interleave(cost, attach, detach)))
+    attach()
+    time.sleep(5)
+    watch = scene.daemons[-1].request("status")["sampling"]["watch"]
+    show("  share of the time that was looked at, and its own estimate", f"{100 * watch['duty']:.0f} %, {watch['cost_percent']:.2f} % of a CPU",
+         "at most 0.1 %")
     quiet = scene.workload("sample_program")
     scene.flamectl("attach", quiet.pid, "-e", "fault")
     before = scene.daemons[-1].request("status")["counters"]["events.cost_ns"]

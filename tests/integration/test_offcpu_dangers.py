@@ -57,7 +57,7 @@ def threads_that_come_and_go_are_all_counted(scene: Scene):
 @test
 def a_thousand_threads_that_slept_before_are_all_there(scene: Scene):
     scene.flamed()
-    program = start_waits(scene, *["lock"] * MANY)
+    program = start_waits(scene, f"lock:{MANY}")
     scene.attach(program, "-e", "offcpu")
     seconds_pass(2.2)
     profile = scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=1000)

@@ -15,6 +15,7 @@ static struct pacing_usage second(uint64_t hits, uint64_t walk_ns)
 		.cpu_ns = NS_PER_SECOND,
 		.elapsed_ns = NS_PER_SECOND,
 		.hit_ns = PACING_HIT_NS,
+		.share = 1,
 		.budget_percent = 1,
 	};
 }
@@ -133,6 +134,20 @@ static void a_dear_hook_is_attached_for_less_of_the_time(void **state)
 	assert_true(dear.duty < 0.6 * cheap.duty);
 }
 
+static void page_faults_alone_get_a_tenth(void **state)
+{
+	struct pacing pacing;
+	struct pacing_usage usage = second(30000, 0);
+
+	(void)state;
+	usage.share = PACING_FAULT_SHARE;
+	pacing_init(&pacing);
+	pacing_adjust(&pacing, &usage);
+	/* Half of 0.08 % of a CPU is 400 us: 2666 hits. */
+	assert_true(pacing.duty > 0.08 && pacing.duty < 0.1);
+	assert_int_equal(pacing_cost(&usage).allowed_ns, NS_PER_SECOND / 1000);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -140,6 +155,7 @@ int main(void)
 		cmocka_unit_test(many_switches_have_the_hooks_attached_for_a_while_only),
 		cmocka_unit_test(many_walks_become_fewer_for_each_thread),
 		cmocka_unit_test(without_a_budget_there_is_no_limit),
+		cmocka_unit_test(page_faults_alone_get_a_tenth),
 		cmocka_unit_test(cost_is_hits_walks_and_looks),
 		cmocka_unit_test(a_dear_hook_is_attached_for_less_of_the_time),
 		cmocka_unit_test(nothing_that_passed_changes_nothing),

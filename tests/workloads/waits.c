@@ -362,19 +362,34 @@ static const struct kind *find(const char *name)
 	exit(2);
 }
 
-/* waits KIND...: one thread each */
+/* "lock:1000": how many threads of that kind; the text ends before the number from then on. */
+static unsigned int take_count(char *argument)
+{
+	char *colon = strchr(argument, ':');
+
+	if (!colon)
+		return 1;
+	*colon = 0;
+	return (unsigned int)strtoul(colon + 1, NULL, 10);
+}
+
+/* waits KIND[:COUNT]...: so many threads each, one unless told */
 int main(int argc, char **argv)
 {
+	unsigned int *counts = calloc((size_t)argc, sizeof(*counts)), all = 1;
 	pthread_t thread;
 
 	pthread_mutex_lock(&held);
-	if (pipe(pipe_ends) || pipe(slow_ends) || pipe(echo_ends) || pipe(answer_ends) ||
+	if (!counts || pipe(pipe_ends) || pipe(slow_ends) || pipe(echo_ends) || pipe(answer_ends) ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends))
 		return 1;
-	pthread_barrier_init(&started, NULL, (unsigned int)argc);
 	for (int i = 1; i < argc; i++)
-		if (pthread_create(&thread, NULL, run, (void *)(uintptr_t)find(argv[i])))
-			return 1;
+		all += counts[i] = take_count(argv[i]);
+	pthread_barrier_init(&started, NULL, all);
+	for (int i = 1; i < argc; i++)
+		for (unsigned int k = 0; k < counts[i]; k++)
+			if (pthread_create(&thread, NULL, run, (void *)(uintptr_t)find(argv[i])))
+				return 1;
 	pthread_barrier_wait(&started);
 	puts("ready");
 	fflush(stdout);

@@ -36,14 +36,14 @@ struct cost pacing_cost(const struct pacing_usage *usage)
 		.spent_ns = (uint64_t)((double)usage->hits * usage->hit_ns) + usage->walk_ns +
 			    usage->look_ns,
 		.base_ns = (uint64_t)base,
-		.allowed_ns = (uint64_t)(base * usage->budget_percent / 100),
+		.allowed_ns = (uint64_t)(base * usage->share * usage->budget_percent / 100),
 	};
 }
 
 /* Share of one CPU that looking may cost. */
 static double allowance(const struct pacing_usage *usage)
 {
-	return GOVERNOR_AIM * usage->budget_percent / 100 * base_ns(usage) /
+	return GOVERNOR_AIM * usage->share * usage->budget_percent / 100 * base_ns(usage) /
 	       (double)usage->elapsed_ns;
 }
 
@@ -53,8 +53,9 @@ static double free_hits(const struct pacing_usage *usage)
 	double peak = (double)usage->peak * (double)NS_PER_SECOND / (double)usage->attached_ns;
 
 	if (peak <= PACING_MANY_HITS)
-		return PACING_FREE_HITS;
-	return PACING_FREE_HITS * clamp(PACING_MANY_HITS / peak, PACING_LEAST_FREE, 1);
+		return usage->share * PACING_FREE_HITS;
+	return usage->share * PACING_FREE_HITS *
+	       clamp(PACING_MANY_HITS / peak, PACING_LEAST_FREE, 1);
 }
 
 /* Walk factor times as often. */

@@ -20,6 +20,8 @@
 #define PACING_FREE_HITS  25000 /* a second on one CPU: seen in any case, */
 #define PACING_MANY_HITS  50000 /* unless there are more: then fewer, the more there are, */
 #define PACING_LEAST_FREE 0.4   /* down to this share of the free ones */
+/* Of page faults alone less is enough to tell where memory grows: of budget and free hits. */
+#define PACING_FAULT_SHARE 0.1
 
 /* What is in force. */
 struct pacing {
@@ -38,6 +40,7 @@ struct pacing_usage {
 	uint64_t attached_ns; /* the hooks were */
 	uint64_t cpu_ns;      /* used by those who are watched */
 	uint64_t elapsed_ns;
+	double share; /* of budget and free hits that may be used: 1, or PACING_FAULT_SHARE */
 	double budget_percent; /* of the CPU time of those who are watched; 0: no limit */
 };
 

@@ -216,6 +216,7 @@ static void read_usage(struct watch *watch)
 	usage->elapsed_ns = now.time_ns - watch->last.time_ns;
 	usage->cpu_ns = (uint64_t)(watch->cpus * (double)usage->elapsed_ns);
 	usage->budget_percent = watch->budget_percent;
+	usage->share = watch->events >> EVENT_OFFCPU & 1 ? 1 : PACING_FAULT_SHARE;
 	usage->hit_ns = calibration_hit_ns(watch->calibration);
 	watch->last = now;
 }
