@@ -33,8 +33,8 @@ static double part(uint64_t own, uint64_t everybody, uint64_t amount)
 	return everybody ? (double)amount * (double)own / (double)everybody : 0;
 }
 
-static void charge(struct target *target, const struct watched *everybody,
-		   const struct pacing_usage *usage)
+void charges_bill(struct target *target, const struct watched *everybody,
+		  const struct pacing_usage *usage)
 {
 	const struct watched *own = &target->recent;
 	double attached = (double)usage->attached_ns / (double)usage->elapsed_ns;
@@ -55,7 +55,7 @@ void charges_settle(struct charges *charges, struct target_table *targets,
 		struct target *target = target_table_at(targets, i);
 
 		if (target->recent.looks && usage->elapsed_ns)
-			charge(target, &charges->everybody, usage);
+			charges_bill(target, &charges->everybody, usage);
 		target->recent = (struct watched){0};
 	}
 	charges->everybody = (struct watched){0};

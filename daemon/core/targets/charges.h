@@ -22,6 +22,10 @@ struct charges {
 void charges_add(struct charges *charges, struct target_table *targets, struct process *process,
 		 const struct watched *watched);
 
+/* Charge target for what its threads gave rise to of what everybody did in a bucket. */
+void charges_bill(struct target *target, const struct watched *everybody,
+		  const struct pacing_usage *usage);
+
 /* Charge the targets for a bucket. */
 void charges_settle(struct charges *charges, struct target_table *targets,
 		    const struct pacing_usage *usage);
