@@ -249,6 +249,26 @@ const tests = {
 		page.requests.length = 0;
 	},
 
+	async 'a picture whose profile is broken works from what is drawn'(page, urls) {
+		for (const colors of ['kind', 'hot']) {
+			const file = path.join(folder, `${colors}-broken.svg`), whole = execFileSync(flamectl, ['render', '--colors', colors], { input: FOLDED }).toString();
+			fs.writeFileSync(file, whole.replace(/(<metadata id="flame-profile"[^>]*>)[^<]*/, '$1AAAA'));
+			await open(page, pathToFileURL(file).href);
+			assert.deepStrictEqual(page.errors, []);
+			const before = await frame(page, 'parse');
+			await clickFrame(page, 'parse');
+			assert((await frame(page, 'parse')).width > 2 * before.width);
+			assert.match((await frame(page, 'main')).kind ?? '', /dim/);
+			await page.press('0');
+			await page.press('/');
+			await page.type('WORK');
+			assert.match(await found(page), /^3 · 25\.4 %$/);
+			await page.press('Escape');
+			await page.press('i');
+			assert((await frame(page, 'main')).y > (await frame(page, 'app')).y);
+		}
+	},
+
 	async 'the width follows the window'(page, urls) {
 		await open(page, urls.kind);
 		await page.size(700, 600);

@@ -3,6 +3,8 @@
 // a node side by side in the order in which they are drawn. It is made anew whenever a switch
 // changes what a stack looks like.
 
+const MAX_DENSE = 1 << 23; // numbers
+
 // Names in the address, where ';' stands between them.
 function escapeWord(name) {
 	return name.replace(/[%;~]/g, c => '%' + c.charCodeAt(0).toString(16));
@@ -228,7 +230,8 @@ function addNodes(tree, source, isAlone) {
 	const nodeOf = (above, node) => {
 		let known = knownBelow.get(above);
 		if (!known)
-			knownBelow.set(above, known = new Int32Array(parents.length));
+			// Beyond a bound an array with holes.
+			knownBelow.set(above, known = (knownBelow.size + 1) * parents.length < MAX_DENSE ? new Int32Array(parents.length) : []);
 		for (; node >= 0 && !known[node]; node = parents[node])
 			waiting.push(node);
 		let at = node < 0 ? above : known[node];
