@@ -7,7 +7,7 @@ import time
 from harness import Scene, assert_equal, assert_in, main, test, wait_until
 from threads import Threads, start_waits, switches, wait_window
 
-KINDS = ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault", "writer")
+KINDS = ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault", "device", "event", "writer")
 
 
 @test
@@ -16,13 +16,25 @@ def each_wait_has_its_reason_its_stack_and_its_time(scene: Scene):
     program = start_waits(scene, *KINDS)
     scene.attach(program, "-e", "offcpu")
     profile = wait_window(scene, program, "offcpu", 3)
-    marks = {"fault": "[page fault]"}
-    for kind in ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault"):
+    marks = {"fault": "[page fault]", "event": "[blocked]"}
+    for kind in KINDS[:-1]:
         mark = marks.get(kind, f"[{kind}]")
         assert any(f"wait_{kind}" in stack and stack[-1] == mark for stack, _ in profile.rows[kind]), profile.rows[kind]
-    for kind in ("timer", "poll", "pipe", "socket", "lock", "child"):
+    for kind in ("timer", "poll", "pipe", "socket", "lock", "child", "device"):
         blocked = profile.of_leaf(kind, f"[{kind}]") + profile.of_leaf(kind, "[run queue]")
         assert blocked > 0.9e9 * profile.seconds, f"{kind} is nearly always blocked: {blocked} {profile.rows[kind]}"
+
+
+@test
+def who_is_looked_at_from_outside_has_the_same_stack(scene: Scene):
+    scene.flamed()
+    program = start_waits(scene, "naps", "socket", "writer")
+    # With so small a budget most naps are not walked as they begin, but some are met by looks.
+    scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "0.01")
+    profile = wait_window(scene, program, "offcpu", 4)
+    for thread, place in (("naps", "wait_long_nap"), ("socket", "wait_socket")):
+        stacks = {tuple(stack) for stack, _ in profile.rows[thread] if place in stack and stack[-1] in ("[timer]", "[socket]")}
+        assert_equal(len(stacks), 1, str(stacks))
 
 
 @test
@@ -59,6 +71,8 @@ def wall_time_of_every_thread_adds_up_to_the_window(scene: Scene):
     assert all(len(part) == 1 for part in parts), colours
     assert_equal(len(set().union(*parts)), 5)
     assert_in("runs", svg)
+    # Turns are taken away from who would run on.
+    assert profile.of_leaf("spin", "[preempted]") > 0, profile.rows["spin"]
     # Three spin on at most as many CPUs as there are: who does not run waits for its turn.
     for name in ("spin", "spin2", "spin3"):
         running = profile.of_leaf(name, "[running]")
@@ -136,6 +150,16 @@ def wakers_are_told_only_where_they_were_recorded(scene: Scene):
     scene.wait_samples(program.pid, 20)
     notes = scene.profile(targets=[str(program.pid)], event="offcpu", waker=True, last_ms=2000)["notes"]
     assert any("--waker" in note for note in notes), notes
+
+
+@test
+def who_gives_its_turn_away_yields(scene: Scene):
+    scene.flamed()
+    # More of them than there are CPUs, or nobody takes the turn.
+    program = start_waits(scene, "yield", "yield2", "yield3")
+    scene.attach(program, "-e", "offcpu")
+    profile = wait_window(scene, program, "offcpu", 1)
+    assert sum(profile.of_leaf(name, "[yielded]") for name in ("yield", "yield2", "yield3")) > 0.1e9, profile.rows
 
 
 @test

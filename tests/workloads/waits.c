@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -121,6 +122,34 @@ __attribute__((noinline)) static void wait_fault(void)
 	for (int i = 0; i < FILE_PAGES; i++)
 		sum = (char)(sum + pages[i * PAGE_BYTES]);
 	munmap(pages, FILE_PAGES * PAGE_BYTES);
+}
+
+/* A terminal at which nobody types. */
+__attribute__((noinline)) static void wait_device(void)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+	char byte;
+
+	if (terminal < 0 || grantpt(terminal) || unlockpt(terminal))
+		exit(1);
+	int keyboard = open(ptsname(terminal), O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (keyboard < 0 || read(keyboard, &byte, 1) >= 0)
+		exit(1);
+}
+
+/* A descriptor of no kind that has a name. */
+__attribute__((noinline)) static void wait_event(void)
+{
+	int event = eventfd(0, EFD_CLOEXEC);
+	uint64_t value;
+
+	if (event < 0 || read(event, &value, sizeof(value)) >= 0)
+		exit(1);
+}
+
+__attribute__((noinline)) static void wait_yield(void)
+{
+	sched_yield();
 }
 
 __attribute__((noinline)) static void wait_cond(void)
@@ -320,25 +349,14 @@ static const struct kind {
 	const char *name;
 	void (*wait)(void);
 } kinds[] = {
-	{"timer", wait_timer},
-	{"poll", wait_poll},
-	{"pipe", wait_pipe},
-	{"socket", wait_socket},
-	{"lock", wait_lock},
-	{"child", wait_child},
-	{"disk", wait_disk},
-	{"writer", wait_writer},
-	{"fault", wait_fault},
-	{"cond", wait_cond},
-	{"signaller", wait_signaller},
-	{"slow", wait_slow},
-	{"slow writer", wait_slow_writer},
-	{"naps", wait_naps},
-	{"threads", wait_threads},
-	{"mixed", wait_mixed},
-	{"echo", wait_echo},
-	{"spin", wait_spin},
-	{"spin2", wait_spin},
+	{"timer", wait_timer},         {"poll", wait_poll},       {"pipe", wait_pipe},
+	{"socket", wait_socket},       {"lock", wait_lock},       {"child", wait_child},
+	{"disk", wait_disk},           {"writer", wait_writer},   {"device", wait_device},
+	{"event", wait_event},         {"yield", wait_yield},     {"yield2", wait_yield},
+	{"yield3", wait_yield},        {"fault", wait_fault},     {"cond", wait_cond},
+	{"signaller", wait_signaller}, {"slow", wait_slow},       {"slow writer", wait_slow_writer},
+	{"naps", wait_naps},           {"threads", wait_threads}, {"mixed", wait_mixed},
+	{"echo", wait_echo},           {"spin", wait_spin},       {"spin2", wait_spin},
 	{"spin3", wait_spin},
 };
 

@@ -10,6 +10,7 @@
 #include "daemon/core/history/idle.h"
 #include "daemon/core/history/reconcile.h"
 #include "daemon/core/history/waker_view.h"
+#include "daemon/core/names/scheduler_names.h"
 #include "daemon/core/names/symbolizer.h"
 #include "daemon/core/processes/cgroup_table.h"
 #include "daemon/core/protocol/answer_cost.h"
@@ -455,27 +456,22 @@ static const struct named *translate_address(struct translation *translation, ui
 	return &translation->named[number];
 }
 
-/* Every stack that left the CPU ends in the same few functions, which tell nothing. */
-static int is_switching(const struct profile *profile, uint64_t address, uint32_t frame)
+static int is_switching(const struct translation *translation, uint64_t address,
+			const struct named *named)
 {
-	static const char *const names[] = {"schedule", "__schedule", "__traceiter_sched_switch",
-					    "__traceiter_sched_waking"};
-	const char *name = profile_text(profile, profile->frames[frame].name);
+	const struct profile *profile = translation->answer->profile;
+	const struct profile_frame *frame = &profile->frames[translation->frames[named->first]];
 
-	if (frame_module(address) != MODULE_KERNEL)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return 1;
-	return 0;
+	return named->count == 1 && frame_module(address) == MODULE_KERNEL &&
+	       scheduler_names_has(profile_text(profile, frame->name));
 }
 
 static uint32_t add_nodes(struct translation *translation, uint32_t parent, uint64_t address)
 {
 	const struct named *named = translate_address(translation, address);
 
-	if (named->count == 1 &&
-	    is_switching(translation->answer->profile, address, translation->frames[named->first]))
+	if (named->count == 1 && translation->answer->question.measure->needs >> EVENT_OFFCPU & 1 &&
+	    is_switching(translation, address, named))
 		return parent;
 	for (uint32_t i = 0; i < named->count; i++)
 		parent = profile_add_node(translation->answer->profile, parent,
