@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "tests/workloads/work.h"
@@ -68,7 +69,7 @@ static int is_told_to_stop(void)
 	return poll(&input, 1, 0) == 1 && input.revents & POLLIN;
 }
 
-/* The child waits until it is looked at. */
+/* The child waits until it is looked at, and does not stay behind: it holds what a test waits for. */
 static void fork_child(void)
 {
 	sigset_t signals;
@@ -77,8 +78,10 @@ static void fork_child(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	if (fork() == 0)
-		sigwait(&signals, &signal);
+	if (fork() != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigwait(&signals, &signal);
 }
 
 int main(int argc, char **argv)
