@@ -174,9 +174,13 @@ def code_made_at_run_time_is_named_by_the_perf_map(scene):
     scene.stack.callback(lambda: os.path.exists(f"/tmp/perf-{process.pid}.map") and os.unlink(f"/tmp/perf-{process.pid}.map"))
     scene.attach(process, "-F", "499")
     scene.wait_samples(process.pid, 300)
-    rows = scene.folded(process.pid, "--annotate")
-    named = sum(count for frames, count in rows if any("fibonacci" in frame and frame.endswith("_[j]") for frame in frames))
-    assert named > 0.8 * sum(count for _, count in rows), sorted(names_of(rows))[:40]
+
+    # It takes node a while to get there: what counts is what it does then.
+    def is_named():
+        rows = scene.folded(process.pid, "--annotate", "--last", "1s")
+        named = sum(count for frames, count in rows if any("fibonacci" in frame and frame.endswith("_[j]") for frame in frames))
+        return named > 0.9 * sum(count for _, count in rows)
+    wait_until(is_named, "the function that node compiled is named")
 
 
 @test
