@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -197,15 +198,33 @@ def cpu_of(function):
 
 
 def perf_naming_cost(data):
-    return cpu_of(lambda: subprocess.run(["perf", "script", "--no-inline", "-i", data], stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL, check=False))
+    """(CPU seconds, samples) of perf script. It may give up in the middle of a recording, so samples have to be counted."""
+    counts = []
+
+    def run():
+        with subprocess.Popen(["perf", "script", "--no-inline", "-i", data], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as script:
+            counts.append(sum(1 for line in script.stdout if line == b"\n"))
+    return cpu_of(run), counts[0]
+
+
+def files_of(log):
+    """The files that a flamed tells in its log it has met, as far as they are there still."""
+    return [path for path in dict.fromkeys(re.findall(r"New module: number=\d+ path=(\S+)", log)) if os.path.exists(path)]
+
+
+def share_of_names(paths):
+    """The share of reading files that is spent on names: perf makes no unwind rows."""
+    told = subprocess.run([os.environ["BENCH_READING"], *paths], check=True, capture_output=True, text=True).stdout
+    print(told, end="")
+    names, both = map(float, re.findall(r"([\d.]+) s", told))
+    return names / both
 
 
 def bench_naming(_):
-    """CPU time for the names of a window of the whole host, the first time anybody asks: flamectl, core, and all that the reader did."""
+    """CPU time for the names of a window of the whole host, the first time anybody asks: flamectl, core, and what the reader did for names."""
     ways = ["fp", "dwarf"] if shutil.which("perf") else []
     with Scene() as scene:
-        daemon = scene.flamed("--attach-all", "--budget", "100")
+        daemon = scene.flamed("--attach-all", "--budget", "100", "--verbose")
         load = [scene.start(*find_program(name).command(scene.folder), cwd=scene.folder, stderr=subprocess.DEVNULL)
                 for name in ("python3", "git status loop")]
         recorders = [scene.start("perf", "record", "-q", "--no-bpf-event", "-a", "-F", "99", "-e", "cpu-clock", "--call-graph", way, "-o", scene.path(way),
@@ -222,12 +241,15 @@ def bench_naming(_):
         before = sum(cpu_seconds(pid) for pid in daemon.pids())
         rows = []
         client = cpu_of(lambda: rows.extend(scene.folded("--last", f"{NAMING_SECONDS + 5}s")))
-        cold = sum(cpu_seconds(pid) for pid in daemon.pids()) - before + client
-        print(f"names for {len(rows)} stacks of {NAMING_SECONDS} s of the host: {cold:.2f} s CPU when asked, {reading:.2f} s before for"
-              " reading files (rows too)")
+        asked = sum(cpu_seconds(pid) for pid in daemon.pids()) - before + client
+        naming = reading * share_of_names(files_of(daemon.log()))
+        samples = sum(count for _, count in rows)
+        each = (asked + naming) / samples
+        print(f"names for {samples} samples, {len(rows)} stacks of {NAMING_SECONDS} s of the host: {asked:.2f} s CPU when asked, {naming:.2f} s before for symbol tables"
+              f" (and {reading - naming:.2f} s for unwind rows)")
         for way in ways:
-            cost = perf_naming_cost(scene.path(way))
-            print(f"    perf script --call-graph {way}: {cost:.2f} s, {cost / max(cold + reading, 0.01):.1f} times as much (goal >= 10)")
+            cost, count = perf_naming_cost(scene.path(way))
+            print(f"    perf script --call-graph {way}: {cost:.2f} s for {count} samples, {cost / max(count, 1) / each:.1f} times as much for each (goal >= 10)")
 
 
 GROUPS = {"roots": bench_roots, "cost": bench_cost, "tables": bench_tables, "naming": bench_naming}
