@@ -60,9 +60,11 @@ static int mark_wakers(struct stack_list *list)
 		error = stack_list_add(&marked, frames, depth, stack->values[STACK_BEFORE],
 				       stack->values[STACK_AFTER]);
 	}
-	/* The names moved on to the new list. */
+	/* Everything but the stacks moved on to the new list. */
 	before.profile = NULL;
 	before.named_frames = NULL;
+	memset(before.origins, 0, sizeof(before.origins));
+	memset(before.slices, 0, sizeof(before.slices));
 	*list = marked;
 	return error;
 }

@@ -54,6 +54,17 @@ const found = page => page.evaluate(`document.querySelector('output').textConten
 const names = async page => (await page.evaluate(FRAMES)).map(box => box.name);
 
 const tests = {
+	async 'colours a function that wakes and one that sleeps apart'(page) {
+		await open(page, draw('chain.svg', 'app;run;wait_[k];--;wake_[k];run;waker 10\n', '--colors', 'chain'));
+		const fills = await page.evaluate(`[...document.querySelectorAll('g.frames text')].filter(text => text.textContent === 'run').map(text =>
+			[+text.previousElementSibling.getAttribute('y'), getComputedStyle(text.previousElementSibling).fill])`);
+		fills.sort((a, b) => b[0] - a[0]); // the sleeper is further down
+		assert.strictEqual(fills.length, 2);
+		const [sleeper, waker] = fills.map(fill => fill[1].match(/\d+/g).map(Number));
+		assert(sleeper[2] > sleeper[1] + 50, `a sleeper is blue: ${sleeper}`);
+		assert(waker[1] === waker[2], `a waker is aqua: ${waker}`);
+	},
+
 	async 'opens without an error or a request'(page, urls) {
 		await open(page, urls.kind);
 		assert.deepStrictEqual(page.errors, []);

@@ -138,6 +138,10 @@ def who_ended_a_sleep_stands_above_it(scene: Scene):
     assert any("wait_writer_[w]" in frames and "wait_pipe" in frames for frames, _ in rows), rows
     svg = scene.flamectl("svg", program.pid, "-e", "offcpu", "--waker", "-o", "-").stdout
     assert_in(">--<", svg.replace("</title>", "<"))
+    # The picture holds the profile, and can be drawn again.
+    with open(scene.path("waker.svg"), "w", encoding="utf-8") as file:
+        file.write(svg)
+    assert_in("<svg", scene.flamectl("render", "--colors", "chain", "waker.svg").stdout)
 
 
 @test

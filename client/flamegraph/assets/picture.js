@@ -55,7 +55,11 @@ const COLORINGS = {
 		return {fill: `rgb(${205 + Math.floor(50 * share)},${Math.floor(230 * share)},${Math.floor(55 * share)})`};
 	},
 	module: frame => frame.module ? {fill: `hsl(${moduleHue(frame.module)} 60% ${66 + Math.floor(nameShare(frame.name) * 12)}%)`} : COLORINGS.kind(frame),
-	given: frame => view.colors?.[frame.name] ? {fill: view.colors[frame.name]} : COLORINGS.hot(frame),
+	given: frame => {
+		const own = frame.kind === 'waker' ? view.colors?.[frame.name + WAKER] : undefined;
+		const fill = own || view.colors?.[frame.name];
+		return fill ? {fill} : COLORINGS.hot(frame);
+	},
 };
 
 // By paint: the one that narrow frames have instead.

@@ -6,9 +6,14 @@
 const root = document.currentScript.closest('svg');
 const view = JSON.parse(root.querySelector('#flame-view').textContent);
 
-// Colours that only the writer of the picture knows stand in its frames.
-view.colors = view.hasOwnColors ? Object.fromEntries([...root.querySelectorAll('#frames rect')].map(rect =>
-	[rect.textContent.replace(/ \([^()]*\)$/, ''), rect.closest('[fill]')?.getAttribute('fill')])) : null;
+// Colours that only the writer of the picture knows stand in its frames. Where wakers are told apart a
+// name has two: theirs have as much green as blue.
+const WAKER = '_[w]';
+view.colors = view.hasOwnColors ? Object.fromEntries([...root.querySelectorAll('#frames rect')].map(rect => {
+	const fill = rect.closest('[fill]')?.getAttribute('fill'), parts = /^#(..)(..)\2$/.exec(fill);
+	const isWaker = view.chain && parts && parts[1] !== parts[2];
+	return [rect.textContent.replace(/ \([^()]*\)$/, '') + (isWaker ? WAKER : ''), fill];
+})) : null;
 
 const DIVISORS = {samples: 0, ns: 1, us: 1e3, ms: 1e6, bytes: 1};
 const LEVEL = 'process';
