@@ -63,6 +63,7 @@ static void add_origin(struct line *line, const struct profile *profile)
 {
 	const char *target = profile_text(profile, profile->target);
 	const char *host = profile_text(profile, profile->host);
+	const char *event = profile_text(profile, profile->event);
 	const char *source = profile_text(profile, profile->source);
 
 	if (*target && *host)
@@ -70,9 +71,11 @@ static void add_origin(struct line *line, const struct profile *profile)
 	else if (*target || *host)
 		add_part(line, "%s%s", target, host);
 	add_window(line, profile);
+	if (*event)
+		add_part(line, "%s", event);
 	if (*source && profile->rate_hz > 0)
 		add_part(line, "%s at %.4g Hz", source, profile->rate_hz);
-	else if (*source)
+	else if (*source && strcmp(source, event) != 0)
 		add_part(line, "%s", source);
 }
 

@@ -224,6 +224,7 @@ const tests = {
 				const { total } = functions.find(other => other.name === wanted), box = await frame(page, wanted);
 				await page.mouse('mouseMoved', box.x + 10, box.y + 8);
 				const text = await page.evaluate(`document.querySelector('.tip').innerText`);
+				assert.strictEqual(/samples\s+5/.test(text.replace(/\d+ samples/g, '')), name === 'measured' && wanted.startsWith('kind'), text);
 				assert(text.includes(`${total.percent.toFixed(2)} % ± ${total.margin.toFixed(2)}`), `${name} ${wanted}: ${text} ${JSON.stringify(total)}`);
 			}
 		}
@@ -382,7 +383,7 @@ const tests = {
 	async 'the legend names every kind, and the footer tells the truth at any width'(page, urls) {
 		await open(page, urls.json);
 		const text = await page.evaluate(`document.querySelector('.foot').textContent`);
-		for (const word of ['program', 'library', 'kernel', 'JIT', 'inlined', 'no name', 'not walked', '42 on db1', '(29 s)', 'cpu-clock at 99 Hz', '102 samples',
+		for (const word of ['program', 'library', 'kernel', 'JIT', 'inlined', 'no name', 'not walked', '42 on db1', '(29 s)', 'cpu · cpu-clock at 99 Hz', '102 samples',
 			'2 lost (ring_full 2)', '% of stacks whole', 'flamed 9.9', 'the window begins later than asked'])
 			assert(text.includes(word), `${word}: ${text}`);
 		await page.size(360, 640);

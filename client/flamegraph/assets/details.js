@@ -76,6 +76,8 @@ class Details {
 		const rows = [['total', plural(countText(total[1][node])), percentText(this.share(node, 1)) + (half ? ' ± ' + (100 * half).toFixed(2) : '')]];
 		if (node)
 			rows.push(['self', plural(countText(own[1][node])), percentText(this.ownShare(node, 1))]);
+		if (this.tree.samples[node] > 0)
+			rows.push(['samples', Math.round(this.tree.samples[node]).toLocaleString('en-US'), '']);
 		return rows;
 	}
 

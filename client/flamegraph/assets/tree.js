@@ -54,8 +54,12 @@ class Tree {
 		this.isMeasured = sources.some(({rows}) => rows.some(row => row.length > 5));
 		this.certain = new Float64Array(this.isMeasured ? this.size : 0);
 		this.largest = new Float64Array(this.isMeasured ? this.size : 0);
+		// Where values are no samples these are told, too.
+		this.samples = new Float64Array(view.unit === 'samples' ? 0 : this.size);
 		for (const {which, rows, rowNodes} of sources)
 			for (let i = 0; i < rows.length; i++) {
+				if (which && this.samples.length)
+					this.samples[rowNodes[i]] += rows[i][2];
 				this.own[which][rowNodes[i]] += rowValue(rows[i]);
 				this.variance[which][rowNodes[i]] += rowVariance(rows[i], which);
 				if (this.isMeasured && which && rows[i].length > 6) {
@@ -91,6 +95,8 @@ class Tree {
 			this.width[parent] += this.width[node];
 			this.spread[0][parent] += this.spread[0][node];
 			this.spread[1][parent] += this.spread[1][node];
+			if (this.samples.length)
+				this.samples[parent] += this.samples[node];
 			if (this.isMeasured) {
 				this.certain[parent] += this.certain[node];
 				this.largest[parent] = Math.max(this.largest[parent], this.largest[node]);
