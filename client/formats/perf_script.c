@@ -10,6 +10,10 @@
 
 #define MAX_DEPTH 65536
 
+/* Of so many lines that were not met before, so many others have to be, or all pcs are different. */
+#define JUDGED_LINES 65536
+#define LEAST_KNOWN  16384
+
 void perf_script_reader_init(struct perf_script_reader *reader, struct stack_list *list,
 			     const struct perf_script_settings *settings)
 {
@@ -371,7 +375,7 @@ static int read_line(struct perf_script_reader *reader, struct span line, int ha
 		reader->ignored_lines += !add_srcline(reader, line);
 		return 0;
 	}
-	if (has_end && perf_line_is_space(line.text[0]))
+	if (has_end && !reader->is_varied && perf_line_is_space(line.text[0]))
 		line_cache_add(whole_lines(reader), whole.text, whole.length, number);
 	if (reader->is_open)
 		add_frames(reader, &reader->lines[number]);
@@ -385,10 +389,18 @@ static const char *skip_known_lines(struct perf_script_reader *reader, const cha
 	const struct line_cache *known = whole_lines(reader);
 	const struct line_cache_line *line;
 
+	if (reader->is_varied)
+		return text;
 	while ((line = line_cache_find(known, text, (size_t)(end - text)))) {
 		if (reader->is_open)
 			add_frames(reader, &reader->lines[line->meaning]);
 		text += line->length;
+		reader->known++;
+	}
+	reader->looked_up++;
+	if (reader->looked_up == JUDGED_LINES) {
+		reader->is_varied = reader->known < LEAST_KNOWN;
+		reader->looked_up = reader->known = 0;
 	}
 	return text;
 }

@@ -58,6 +58,9 @@ struct perf_script_reader {
 	struct intern texts;
 	struct perf_script_guess *guesses;
 	struct line_cache whole_lines[PERF_SCRIPT_READINGS]; /* meaning: a number of lines */
+	uint32_t looked_up; /* lines, since it was last judged whether they come again */
+	uint32_t known;     /* … that did */
+	int is_varied;      /* they do not: the cache is left alone */
 	struct perf_script_line *lines;
 	size_t line_capacity;
 	uint32_t *line_frames;

@@ -142,6 +142,26 @@ static void test_samples_become_stacks(void **state)
 	}
 }
 
+/* Lines that come again in every sample, and a pc that never does: of two programs, one of them Java. */
+static void test_lines_that_come_again_mean_the_same(void **state)
+{
+	static const char *const programs[] = {"java", "ruby"};
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	(void)state;
+	for (uint32_t i = 0; i < 80000; i++)
+		fprintf(file,
+			"%s 1/%u 1.0: 1 cycles:\n\t%16x Ljava/io/X;::write+0x%x (/tmp/perf-1.map)\n"
+			"\t    55d0c0dc7c10 La/b::main+0x0 (/usr/bin/server)\n\n",
+			programs[i % 2], i, 0x10000 + i, i);
+	fclose(file);
+	_cleanup_(result_fini) struct result result = collapse(text, cases[0].settings);
+	assert_string_equal(result.folded, "java;a/b::main;java/io/X:::write 40000\n"
+					   "ruby;La/b::main;Ljava/io/X:::write 40000\n");
+}
+
 static void test_a_sample_that_is_cut_off_is_left_out(void **state)
 {
 	_cleanup_(result_fini) struct result result =
@@ -193,6 +213,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_samples_become_stacks),
+		cmocka_unit_test(test_lines_that_come_again_mean_the_same),
 		cmocka_unit_test(test_a_sample_that_is_cut_off_is_left_out),
 		cmocka_unit_test(test_lines_of_no_form_are_counted),
 		cmocka_unit_test(test_the_text_is_recognised),
