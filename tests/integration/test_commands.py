@@ -147,7 +147,7 @@ def record_passes_the_exit_status_of_a_command_on(scene: Scene):
 @test
 def record_samples_a_command_from_its_first_instruction(scene: Scene):
     scene.flamed()
-    scene.flamectl("record", "-F", "4999", "-o", scene.path("s.svg"), "--", workload("sample_program"), "0.05")
+    scene.flamectl("record", "-F", "4999", "-o", scene.path("s.svg"), "--", workload("sample_program"), "0.3")
     assert_in("compute_hot", " ".join(svg_titles(scene.path("s.svg"))))
 
 
