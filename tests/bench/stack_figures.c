@@ -305,8 +305,8 @@ static void add_frames(const struct figures *figures, json_t *report)
 		/* Nobody calls what a handler returns to, nor the end that a runtime puts under its own */
 		/* threads' stacks. */
 		if (module->fd >= 0 && !is_signal_frame(figures, place->address + 1)) {
-			int has_rows = module->image.header->pages.count > 0;
-			uint64_t as_caller = place->as_caller - (has_rows ? 0 : place->as_root);
+			int has_rule = module_image_find_rule(&module->image, offset) != NULL;
+			uint64_t as_caller = place->as_caller - (has_rule ? 0 : place->as_root);
 
 			add_count(report, "callers", as_caller);
 			add_count(report, "false_callers",
