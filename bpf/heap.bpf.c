@@ -54,7 +54,17 @@ static __always_inline __u32 cookie_slot(__u64 cookie)
 
 static __always_inline __u32 cookie_function(__u64 cookie)
 {
-	return (__u32)cookie & 0xff;
+	return (__u32)cookie & (HEAP_DEAR - 1);
+}
+
+/* Count a hit. Returns what it costs beyond the usual. */
+static __always_inline __u32 count_dear(__u64 cookie, const struct heap_slot *slot,
+					struct heap_usage *usage)
+{
+	if (!(cookie & HEAP_DEAR))
+		return 0;
+	usage->dear++;
+	return slot->dear_ns;
 }
 
 static __always_inline __u64 size_asked(const struct pt_regs *registers, __u32 function)
@@ -208,11 +218,13 @@ int on_heap_enter(struct pt_regs *context)
 	struct heap_slot *slot = bpf_map_lookup_elem(&heap_slots, &number);
 	struct heap_usage *usage = bpf_map_lookup_elem(&heap_usage, &number);
 	struct heap_call *call;
+	__u32 cost_ns;
 
 	if (!slot || !usage)
 		return 0;
 	usage->hits++;
-	if (slot->mode != HEAP_FULL || fuse_is_blown(number, slot, usage, slot->allocation_ns))
+	cost_ns = slot->allocation_ns + count_dear(cookie, slot, usage);
+	if (slot->mode != HEAP_FULL || fuse_is_blown(number, slot, usage, cost_ns))
 		return 0;
 	call = bpf_task_storage_get(&heap_calls, bpf_get_current_task_btf(), NULL,
 				    BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -274,7 +286,8 @@ int on_heap_return(struct pt_regs *context)
 SEC("uprobe")
 int on_heap_free(struct pt_regs *context)
 {
-	__u32 number = cookie_slot(bpf_get_attach_cookie(context));
+	__u64 cookie = bpf_get_attach_cookie(context);
+	__u32 number = cookie_slot(cookie), cost_ns;
 	struct heap_slot *slot = bpf_map_lookup_elem(&heap_slots, &number);
 	struct heap_usage *usage = bpf_map_lookup_elem(&heap_usage, &number);
 	__u64 address = PT_REGS_PARM1(context);
@@ -282,8 +295,8 @@ int on_heap_free(struct pt_regs *context)
 	if (!slot || !usage)
 		return 0;
 	usage->frees++;
-	if (!address || slot->mode != HEAP_FULL ||
-	    fuse_is_blown(number, slot, usage, slot->free_ns))
+	cost_ns = slot->free_ns + count_dear(cookie, slot, usage);
+	if (!address || slot->mode != HEAP_FULL || fuse_is_blown(number, slot, usage, cost_ns))
 		return 0;
 	heap_send(RECORD_HEAP_FREED, number, address, usage);
 	return 0;
@@ -347,6 +360,7 @@ int on_heap_window(struct pt_regs *context)
 	if (!slot || !usage)
 		return 0;
 	usage->hits++;
+	count_dear(cookie, slot, usage);
 	if (slot->mode != HEAP_WINDOW)
 		return 0;
 	if (is_called_from_inside(slot, context) || is_tail_call(context, function))

@@ -12,10 +12,13 @@
 
 #include "bpf/record.h"
 
-#define HEAP_MAX_SLOTS     64
-#define HEAP_MAX_FUNCTIONS 48         /* of the allocators of one process */
-#define HEAP_PERIOD_BITS   8          /* the fuse is measured over 2^8 ticks of the kernel */
-#define HEAP_RECORDS_BYTES (1U << 22) /* of the ring buffer */
+#define HEAP_MAX_SLOTS 64
+/* The last one is for measuring what probes cost. */
+#define HEAP_CALIBRATION_SLOT (HEAP_MAX_SLOTS - 1)
+#define HEAP_DEAR             0x80 /* in a cookie: the kernel runs the instruction out of line */
+#define HEAP_MAX_FUNCTIONS    48   /* of the allocators of one process */
+#define HEAP_PERIOD_BITS      8    /* the fuse is measured over 2^8 ticks of the kernel */
+#define HEAP_RECORDS_BYTES    (1U << 22) /* of the ring buffer */
 
 /* What a function of an allocator does, by where its arguments are. */
 enum heap_function {
@@ -45,11 +48,13 @@ struct heap_range {
 
 /* One element of the memory-mapped array "heap_slots", written by the core and the prober. */
 struct heap_slot {
-	__u32 mode;           /* enum heap_mode */
-	__u32 is_tripped;     /* set by the kernel program when fuse_ns was spent: all is ignored */
-	__u64 fuse_ns;        /* what a CPU may spend in a period; 0: no limit */
-	__u32 allocation_ns;  /* what one costs, for the fuse */
-	__u32 free_ns;        /* likewise */
+	__u32 mode;          /* enum heap_mode */
+	__u32 is_tripped;    /* set by the kernel program when fuse_ns was spent: all is ignored */
+	__u64 fuse_ns;       /* what a CPU may spend in a period; 0: no limit */
+	__u32 allocation_ns; /* what one costs, for the fuse */
+	__u32 free_ns;       /* likewise */
+	__u32 dear_ns;       /* more, where the instruction is run out of line */
+	__u32 reserved_too;
 	__u64 interval_bytes; /* HEAP_WINDOW: mean distance between samples, under 2^32 */
 	/* Functions of the allocators: calls from inside are part of another call. */
 	struct heap_range hull; /* around all of the ranges */
@@ -64,6 +69,7 @@ struct heap_usage {
 	__u64 allocations; /* recorded or sampled from: nested calls and failures are not in */
 	__u64 bytes;       /* that they asked for */
 	__u64 frees;       /* hits of probes at functions that free */
+	__u64 dear;        /* of these hits, those where the instruction is run out of line */
 	__u64 sampled;     /* allocations whose stack was walked */
 	__u64 lost;        /* records that were refused */
 	__u64 walk_ns;     /* time that walking and recording took where it was measured */
@@ -102,6 +108,6 @@ static inline __u64 heap_cookie(__u32 slot, __u32 function)
 }
 
 _Static_assert(sizeof(struct record_heap) == 48, "layout shared with the kernel");
-_Static_assert(sizeof(struct heap_usage) == 80, "layout shared with the kernel");
+_Static_assert(sizeof(struct heap_usage) == 88, "layout shared with the kernel");
 
 #endif

@@ -12,6 +12,7 @@ struct profile *profile_new(void)
 
 	intern_init(&profile->strings);
 	profile->cost_percent = -1;
+	profile->scale_low = profile->scale_high = 1;
 	return profile;
 }
 

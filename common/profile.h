@@ -94,8 +94,11 @@ struct profile {
 	uint32_t version; /* of the daemon */
 	uint32_t target;  /* what was selected, as the user wrote it */
 	enum profile_unit unit;
-	double rate_hz;      /* highest rate in force in the window */
-	double interval;     /* mean interval between samples, in unit; 0: not known */
+	double rate_hz;  /* highest rate in force in the window */
+	double interval; /* mean interval between samples, in unit; 0: not known */
+	/* The weights are between so many times what they are, all of them in the same way. */
+	double scale_low;
+	double scale_high;
 	double cost_percent; /* what sampling cost the targets, of their CPU time; < 0: not known */
 	struct profile_window asked;
 	struct profile_window covered;

@@ -300,6 +300,19 @@ static int read_samples(struct reader *reader, const json_t *root)
 	return 0;
 }
 
+/* Factors that are none leave the weights as they are. */
+static void read_scale(const json_t *pair, struct profile *profile)
+{
+	double low, high;
+
+	if (get_number(json_array_get(pair, 0), &low) || get_number(json_array_get(pair, 1), &high))
+		return;
+	if (low < 0 || low > 1 || high < 1)
+		return;
+	profile->scale_low = low;
+	profile->scale_high = high;
+}
+
 static int read_header(struct reader *reader, const json_t *root)
 {
 	struct profile *profile = reader->profile;
@@ -323,6 +336,7 @@ static int read_header(struct reader *reader, const json_t *root)
 	(void)get_number(json_object_get(root, "rate_hz"), &profile->rate_hz);
 	(void)get_number(json_object_get(root, "interval"), &profile->interval);
 	(void)get_number(json_object_get(root, "cost_percent"), &profile->cost_percent);
+	read_scale(json_object_get(root, "scale"), profile);
 	read_window(json_object_get(window, "asked"), &profile->asked);
 	read_window(json_object_get(window, "covered"), &profile->covered);
 	return read_samples(reader, root);

@@ -318,9 +318,9 @@ static void put_intervals(struct writer *writer, const struct profile *profile)
 			interval_of(row->weight, row->certain, row->variance, row->largest);
 
 		put(writer, i ? ",[" : "[");
-		put_number(writer, interval.low);
+		put_number(writer, interval.low * profile->scale_low);
 		put_char(writer, ',');
-		put_number(writer, interval.high);
+		put_number(writer, interval.high * profile->scale_high);
 		put_char(writer, ']');
 	}
 	put_char(writer, ']');
@@ -424,6 +424,11 @@ static void put_header(struct writer *writer, const struct profile *profile)
 		put(writer, "null");
 	else
 		put_number(writer, profile->cost_percent);
+	put(writer, ",\"scale\":[");
+	put_number(writer, profile->scale_low);
+	put_char(writer, ',');
+	put_number(writer, profile->scale_high);
+	put_char(writer, ']');
 	put_window(writer, ",\n\"window\":{\"asked\":", &profile->asked);
 	put_window(writer, ",\"covered\":", &profile->covered);
 	put(writer, "},\n");

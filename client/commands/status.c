@@ -99,6 +99,18 @@ static void print_watch(const json_t *status)
 	       number_at(watch, "walk_ns") / 1000);
 }
 
+/* Only where it was measured, for it was needed then. */
+static void print_probes(const json_t *status)
+{
+	const json_t *probes = json_object_get(json_object_get(status, "sampling"), "probes");
+
+	if (json_is_true(json_object_get(probes, "measured")))
+		printf("%-*san allocation %.0f ns, a free %.0f ns, %.1f \xc2\xb5s more where "
+		       "the instruction has to be stepped\n",
+		       LABEL_WIDTH, "probes", number_at(probes, "pair_ns"),
+		       number_at(probes, "free_ns"), number_at(probes, "dear_ns") / 1000);
+}
+
 static void print_past(const json_t *status)
 {
 	const json_t *buckets = json_object_get(status, "buckets");
@@ -207,8 +219,8 @@ static void print_problems(const json_t *status)
 static int run(struct client *client, int operand_count, char **operands)
 {
 	static void (*const sections[])(const json_t *status) = {
-		print_daemon,     print_sampling, print_watch,    print_past,     print_cost,
-		print_debuginfod, print_samples,  print_problems, print_counters,
+		print_daemon, print_sampling,   print_watch,   print_probes,   print_past,
+		print_cost,   print_debuginfod, print_samples, print_problems, print_counters,
 	};
 
 	if (operand_count)

@@ -98,6 +98,16 @@ static void add_function(struct table *table, const struct ranked_function *func
 	table_add(table, "%s", function->module);
 }
 
+/* "20.0 MiB", or, where the whole may be off, "20.0 MiB (10.5 to 35.0) in ". */
+static void print_bytes(const struct profile *profile, double mebibytes, FILE *file)
+{
+	fprintf(file, "%.1f MiB ", mebibytes);
+	if (profile->scale_low < 1 || profile->scale_high > 1)
+		fprintf(file, "(%.1f to %.1f) ", mebibytes * profile->scale_low,
+			mebibytes * profile->scale_high);
+	fputs("in ", file);
+}
+
 /* "12.31 s in ", in the unit that was asked for. */
 static void print_weight(const struct profile *profile, double weight, FILE *file)
 {
@@ -109,7 +119,7 @@ static void print_weight(const struct profile *profile, double weight, FILE *fil
 	else if (profile->unit == PROFILE_NS)
 		fprintf(file, "%.2f s in ", weight / (double)NS_PER_SECOND);
 	else if (profile->unit == PROFILE_BYTES)
-		fprintf(file, "%.1f MiB in ", weight / (1 << 20));
+		print_bytes(profile, weight / (1 << 20), file);
 }
 
 /* What the whole is: "cpu of all: 12.31 s in 1218 samples, 3 lost; window of 30.0 s". */

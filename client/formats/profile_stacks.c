@@ -89,6 +89,8 @@ static void copy_origin(struct profile *to, const struct profile *from)
 	to->rate_hz = from->rate_hz;
 	to->interval = from->interval;
 	to->cost_percent = from->cost_percent;
+	to->scale_low = from->scale_low;
+	to->scale_high = from->scale_high;
 	to->asked = from->asked;
 	to->covered = from->covered;
 	copy_counts(to, from);

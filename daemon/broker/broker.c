@@ -26,6 +26,7 @@
 #include "daemon/broker/perf_rings.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/prober.h"
+#include "daemon/broker/prober_setup.h"
 #include "daemon/broker/programs.h"
 #include "daemon/broker/spawner.h"
 #include "daemon/options.h"

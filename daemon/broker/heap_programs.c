@@ -8,7 +8,7 @@
 
 /* The skeleton wants to know the layouts of what it holds. */
 #include "bpf/record.h"
-#include "daemon/broker/prober.h"
+#include "daemon/broker/prober_setup.h"
 #include "daemon/broker/program_base.h"
 #include "daemon/broker/uprobe_link.h"
 

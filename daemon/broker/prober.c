@@ -25,7 +25,9 @@
 #include "common/log.h"
 #include "daemon/broker/handles.h"
 #include "daemon/broker/privileges.h"
+#include "daemon/broker/probe_costs.h"
 #include "daemon/broker/prober_message.h"
+#include "daemon/broker/prober_setup.h"
 #include "daemon/broker/uprobe_link.h"
 
 #define CODE_BYTES    16 /* that are compared at each site */
@@ -51,7 +53,9 @@ struct prober {
 	struct heap_slot *slot;
 	int socket;
 	int pidfd;
-	int memory; /* of the program that the process ran when the prober started */
+	int memory;     /* of the program that the process ran when the prober started */
+	int executable; /* that this process runs */
+	int measured;   /* where the costs come from; -1: not begun, or over */
 	struct probed_file files[PROBER_MAX_FILES];
 	uint32_t file_count;
 };
@@ -80,6 +84,13 @@ static int is_gone(const struct prober *prober)
 	return poll(&end, 1, 0) != 0;
 }
 
+static uint64_t cookie_of(const struct prober_setup *setup, const struct prober_site *site)
+{
+	uint32_t dear = site->flags & PROBER_SITE_DEAR ? (uint32_t)HEAP_DEAR : 0;
+
+	return heap_cookie(setup->slot, site->function | dear);
+}
+
 static int attach(struct prober *prober, enum heap_program program)
 {
 	const struct prober_setup *setup = prober->setup;
@@ -98,8 +109,7 @@ static int attach(struct prober *prober, enum heap_program program)
 			if (!is_site_of(&file->sites[j], program))
 				continue;
 			places.offsets[places.count] = file->sites[j].offset;
-			places.cookies[places.count++] =
-				heap_cookie(setup->slot, file->sites[j].function);
+			places.cookies[places.count++] = cookie_of(setup, &file->sites[j]);
 		}
 		if (places.count && !file->links[program].count)
 			error = uprobe_link_open(&file->links[program], &places, setup->is_multi);
@@ -310,11 +320,32 @@ static int on_sweep(struct prober *prober, const struct prober_request *request,
 	return error;
 }
 
+/* Children that measured are not waited for: who asks, asks again. */
+static int on_costs(struct prober *prober, const struct prober_request *request, int *fd,
+		    struct prober_reply *reply)
+{
+	struct heap_slot *slots = prober->slot - prober->setup->slot;
+	ssize_t length;
+
+	(void)request;
+	(void)fd;
+	if (prober->measured < 0) {
+		prober->measured = probe_costs_begin(prober->setup, slots, prober->executable);
+		return prober->measured < 0 ? prober->measured : 0;
+	}
+	length = read(prober->measured, &reply->costs, sizeof(reply->costs));
+	if (length < 0)
+		return 0;
+	close(prober->measured);
+	prober->measured = -1;
+	return length == sizeof(reply->costs) ? 0 : -EIO;
+}
+
 static int (*const handlers[PROBER_REQUEST_COUNT])(struct prober *prober,
 						   const struct prober_request *request, int *fd,
 						   struct prober_reply *reply) = {
 	[PROBER_ADD_FILE] = on_add_file, [PROBER_FULL] = on_full,   [PROBER_WINDOW] = on_window,
-	[PROBER_STOP] = on_stop,         [PROBER_SWEEP] = on_sweep,
+	[PROBER_STOP] = on_stop,         [PROBER_SWEEP] = on_sweep, [PROBER_COSTS] = on_costs,
 };
 
 /* Answer one request; an error ends the prober. */
@@ -365,8 +396,11 @@ static __attribute__((noreturn)) void run(const struct prober_setup *setup, int 
 				       PROT_READ | PROT_WRITE, MAP_SHARED, setup->slots_map, 0);
 
 	signal(SIGINT, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
 	prober.pidfd = (int)syscall(SYS_pidfd_open, setup->pid, 0);
 	prober.memory = open_memory(setup->pid);
+	prober.executable = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	prober.measured = -1;
 	/* Who has the pid after it was opened had it when it was checked, too. */
 	if (prober.pidfd < 0 || handles_check_process(setup->request))
 		_exit(1);

@@ -8,30 +8,11 @@
 #ifndef FLAME_DAEMON_BROKER_PROBER_H
 #define FLAME_DAEMON_BROKER_PROBER_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/memory.h"
 
-/* The kernel programs, by what they are attached to. */
-enum heap_program {
-	HEAP_PROGRAM_ENTER,
-	HEAP_PROGRAM_RETURN,
-	HEAP_PROGRAM_FREE,
-	HEAP_PROGRAM_WINDOW,
-	HEAP_PROGRAM_COUNT
-};
-
-struct broker_request;
-
-struct prober_setup {
-	pid_t pid;
-	const struct broker_request *request; /* that names the process, to check it */
-	uint32_t slot;                        /* in "heap_slots" */
-	int is_multi;                         /* uprobe_link_is_multi() */
-	int slots_map;
-	int programs[HEAP_PROGRAM_COUNT];
-};
+struct prober_setup;
 
 /*
  * Fork a prober; *fd is the core's end of the socket pair to it: Owned. It is left for SIGCHLD.

@@ -19,6 +19,7 @@ enum prober_request_type {
 	PROBER_WINDOW,   /* probe entries for value ns or until the next request, then as STOP */
 	PROBER_STOP,     /* remove every probe and compare the code with what it was */
 	PROBER_SWEEP,    /* remove probes that children inherited */
+	PROBER_COSTS,    /* begin to measure what probes cost, or tell what was measured */
 	PROBER_REQUEST_COUNT
 };
 
@@ -43,6 +44,17 @@ struct prober_request {
 	struct prober_site sites[HEAP_MAX_FUNCTIONS];
 };
 
+/* What hits cost on this machine; see probe_costs.h. Units: ns. */
+struct prober_costs {
+	uint32_t is_known; /* 0: not, or not yet */
+	uint32_t reserved;
+	double entry_ns;  /* at an entry, in a window */
+	double pair_ns;   /* at an entry and the return, without the walk of the stack */
+	double free_ns;   /* at an entry of what frees */
+	double dear_ns;   /* more of it where the instruction is run out of line */
+	double native_ns; /* a small block allocated and freed, without probes */
+};
+
 struct prober_reply {
 	uint32_t serial;
 	int32_t error;          /* negative errno, 0: done */
@@ -50,6 +62,7 @@ struct prober_reply {
 	uint64_t window_cpu_ns; /* CPU time of the process in it */
 	uint32_t altered;  /* PROBER_STOP, PROBER_WINDOW: sites whose code is not what it was */
 	uint32_t compared; /* sites whose code could be read before and after */
+	struct prober_costs costs; /* PROBER_COSTS */
 };
 
 #endif

@@ -15,7 +15,7 @@
 #include "common/log.h"
 #include "daemon/broker/broker_message.h"
 #include "daemon/broker/heap_programs.h"
-#include "daemon/broker/prober.h"
+#include "daemon/broker/prober_setup.h"
 #include "daemon/broker/program_base.h"
 #include "daemon/broker/watch_programs.h"
 

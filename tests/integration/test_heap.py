@@ -65,6 +65,38 @@ def a_program_that_allocates_too_often_is_watched_in_windows(scene):
 
 
 @test
+def what_probes_cost_is_measured_here(scene):
+    scene.flamed()
+    program = Allocations(scene, 1000)
+    assert "probes " not in scene.flamectl("status").stdout
+    scene.attach(program, "-e", "heap")
+
+    def probes():
+        found = scene.daemons[-1].request("status")["sampling"]["probes"]
+        return found if found["measured"] else None
+    costs = wait_until(probes, "the costs are measured")
+    assert 50 < costs["entry_ns"] < 100e3 and 50 < costs["free_ns"] < 100e3, costs
+    assert costs["pair_ns"] > costs["free_ns"], costs
+    assert_in("a free", scene.flamectl("status").stdout)
+
+
+@test
+def estimates_come_with_bounds(scene):
+    scene.flamed()
+    program = Allocations(scene, 0)
+    scene.flamectl("attach", program.pid, "-e", "heap", "--budget", "2")
+    program.go()
+    wait_until(lambda: leaf_weights(heap_profile(scene, program.pid)).get("churn", 0) > 1e9, "windows give allocations")
+    profile = heap_profile(scene, program.pid)
+    low, high = profile["scale"]
+    assert low < 1 < high, (low, high)
+    assert_in("the totals are between", " ".join(profile["notes"]))
+    for row, interval in zip(profile["rows"], profile["intervals"]):
+        assert interval[0] <= row[3] <= interval[1], (row, interval)
+    assert_in(" to ", scene.flamectl("top", program.pid, "-e", "heap").stdout.splitlines()[0], "top tells the bounds")
+
+
+@test
 def a_static_program_is_watched_by_its_symbols(scene):
     scene.flamed()
     program = Allocations(scene, 1000, "allocations_static")

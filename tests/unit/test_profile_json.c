@@ -63,6 +63,8 @@ static struct profile *make_profile(void)
 	profile->rate_hz = 99;
 	profile->interval = 1e9 / 99;
 	profile->cost_percent = 0.125;
+	profile->scale_low = 0.5;
+	profile->scale_high = 3;
 	profile->asked = (struct profile_window){1000 * NS_PER_SECOND, 1030 * NS_PER_SECOND};
 	profile->covered = (struct profile_window){1002 * NS_PER_SECOND, 1030 * NS_PER_SECOND};
 	profile->taken = 14;
@@ -110,6 +112,7 @@ static void test_what_is_written_is_read_back(void **state)
 	assert_int_equal(read->unit, PROFILE_NS);
 	assert_true(fabs(read->interval - written->interval) < 1);
 	assert_true(read->cost_percent == 0.125);
+	assert_true(read->scale_low == 0.5 && read->scale_high == 3);
 	assert_true(read->asked.from_ns == written->asked.from_ns);
 	assert_true(read->covered.to_ns == written->covered.to_ns);
 	assert_true(read->taken == 14 && profile_lost(read) == 2);
@@ -147,6 +150,7 @@ static void test_an_empty_profile_is_valid(void **state)
 	_cleanup_(profile_freep) struct profile *read = read_back(&text);
 	assert_int_equal(read->row_count, 0);
 	assert_true(read->cost_percent < 0);
+	assert_true(read->scale_low == 1 && read->scale_high == 1);
 }
 
 static int refuse(void *context, const char *bytes, size_t length)

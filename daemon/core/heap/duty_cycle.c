@@ -8,8 +8,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/core/heap/code_check.h"
+#include "daemon/core/heap/dilation.h"
 #include "daemon/core/heap/heap_governor.h"
+#include "daemon/core/heap/heap_ledger.h"
 #include "daemon/core/heap/heap_sources.h"
+#include "daemon/core/heap/spread.h"
 #include "daemon/core/history/stack_table.h"
 #include "daemon/core/processes/process_table.h"
 #include "daemon/core/workers/prober_client.h"
@@ -18,8 +21,7 @@
 #define MAX_SAMPLES      16384
 #define FIRST_INTERVAL   4096 /* bytes */
 #define MAX_INTERVAL     (UINT64_C(1) << 31)
-#define MEMORY           0.8  /* share of the past that counts at the next window */
-#define LEAST_OWN_SHARE  0.02 /* of a window: less cannot be told from the error of the costs */
+#define MEMORY           0.8 /* share of the past that counts at the next window; as in dilation.c */
 #define FULL_BUDGET_PART 0.5
 #define SETTLE_NS        (150 * NS_PER_MS) /* until records have arrived */
 
@@ -45,8 +47,12 @@ struct duty_cycle {
 	uint64_t period_ns;
 	struct heap_usage usage; /* when the window was opened */
 	/* Sums of the windows and of their periods, the past fading. Units: ns of CPU time. */
-	double own_ns;    /* in the windows, without what the probes took */
-	double total_ns;  /* in the periods, likewise */
+	struct dilation dilation;
+	struct dilation_window window; /* of this period */
+	double open_ns;                /* how long it was open */
+	double bytes;                  /* that it saw */
+	struct spread pace;            /* of bytes a ns, from window to window */
+	double total_ns;               /* in the periods, without what the probes took */
 	double needed_ns; /* what it would have cost to record everything in the windows */
 	struct duty_sample *samples;
 	uint32_t sample_count;
@@ -84,10 +90,11 @@ static void drop_samples(struct duty_cycle *duty)
 	duty->sample_count = 0;
 }
 
-/* Put the samples into the history, each standing for scale as much. */
-static void flush(struct duty_cycle *duty, double scale, uint64_t from_ns, uint64_t to_ns)
+/* Put the samples into the history, each standing for scale as much. Returns their bytes. */
+static double flush(struct duty_cycle *duty, double scale, uint64_t from_ns, uint64_t to_ns)
 {
 	const struct heap_sources *sources = duty->setup.sources;
+	double bytes = 0;
 
 	for (uint32_t i = 0; i < duty->sample_count; i++) {
 		const struct duty_sample *sample = &duty->samples[i];
@@ -105,18 +112,58 @@ static void flush(struct duty_cycle *duty, double scale, uint64_t from_ns, uint6
 
 		bucket_ring_spread(sources->history, from_ns, to_ns, EVENT_HEAP, sample->thread,
 				   sample->stack, &measure);
+		bytes += weight;
 	}
 	duty->sample_count = 0;
+	return bytes;
+}
+
+/* What the windows stand for, if own_ns of them was the process's own. */
+static double scale_of(const struct duty_cycle *duty, double own_ns)
+{
+	return own_ns > 0 && duty->total_ns > own_ns ? duty->total_ns / own_ns : 1;
+}
+
+static struct dilation_own own_of(const struct duty_cycle *duty)
+{
+	const struct heap_costs *costs = duty->setup.costs;
+
+	return dilation_own(&duty->dilation, costs->least_ns, costs->error);
+}
+
+/* What is usual is known when the period is over. */
+static void learn_window(struct duty_cycle *duty, uint64_t now_ns)
+{
+	struct dilation_window *window = &duty->window;
+	double wall_ns = (double)(now_ns - duty->period_began_ns) - duty->open_ns;
+	double cpu_ns = (double)(clock_read_ns(duty->setup.cpu_clock) - duty->period_cpu_ns) -
+			window->cpu_ns;
+
+	if (wall_ns > 0 && cpu_ns > 0)
+		window->usual_ns = cpu_ns / wall_ns * duty->open_ns;
+	dilation_add(&duty->dilation, window);
+	if (duty->open_ns > 0)
+		spread_add(&duty->pace, duty->bytes / duty->open_ns);
 }
 
 static void end_period(struct duty_cycle *duty)
 {
 	uint64_t now_ns = clock_boot_ns();
-	double scale;
+	struct dilation_own own;
+	double bytes;
 
+	learn_window(duty, now_ns);
+	own = own_of(duty);
 	duty->total_ns += (double)(clock_read_ns(duty->setup.cpu_clock) - duty->period_cpu_ns);
-	scale = duty->own_ns > 0 ? duty->total_ns / duty->own_ns : 1;
-	flush(duty, scale > 1 ? scale : 1, duty->period_began_ns, now_ns);
+	bytes = flush(duty, scale_of(duty, own.best), duty->period_began_ns, now_ns);
+	if (bytes > 0) {
+		double one = bytes / scale_of(duty, own.best);
+
+		duty->setup.sums->estimated += bytes;
+		duty->setup.sums->variance += bytes * bytes * spread_relative_variance(&duty->pace);
+		duty->setup.sums->low += one * scale_of(duty, own.high);
+		duty->setup.sums->high += one * scale_of(duty, own.low);
+	}
 	begin_period(duty);
 }
 
@@ -142,7 +189,7 @@ static void on_window_over(void *context, int error, const struct prober_reply *
 	struct duty_cycle *duty = context;
 	const struct heap_costs *costs = duty->setup.costs;
 	struct heap_usage usage;
-	double cost_ns, own_ns, window_cpu_ns = (double)reply->window_cpu_ns;
+	double cost_ns, window_cpu_ns = (double)reply->window_cpu_ns;
 	uint64_t end_ns;
 
 	if (error) {
@@ -153,13 +200,17 @@ static void on_window_over(void *context, int error, const struct prober_reply *
 	heap_maps_read_usage(&duty->setup.sources->maps, duty->setup.slot_number, &usage);
 	usage.hits -= duty->usage.hits;
 	usage.sampled -= duty->usage.sampled;
+	usage.dear -= duty->usage.dear;
 	usage.bytes -= duty->usage.bytes;
 	usage.frees = 0;
 	cost_ns = heap_governor_cost_ns(costs, &usage, 1);
-	own_ns = window_cpu_ns - cost_ns;
-	if (own_ns < LEAST_OWN_SHARE * window_cpu_ns)
-		own_ns = LEAST_OWN_SHARE * window_cpu_ns;
-	duty->own_ns = duty->own_ns * MEMORY + own_ns;
+	duty->open_ns = (double)reply->window_ns;
+	duty->bytes = (double)usage.bytes;
+	duty->window = (struct dilation_window){
+		.cpu_ns = window_cpu_ns,
+		.cost_ns = cost_ns,
+		.hits = (double)usage.hits,
+	};
 	duty->total_ns = duty->total_ns * MEMORY - cost_ns;
 	/* As many frees as allocations. */
 	duty->needed_ns = duty->needed_ns * MEMORY +
@@ -236,7 +287,8 @@ void duty_cycle_add(struct duty_cycle *duty, uint32_t thread, uint32_t stack, ui
 
 int duty_cycle_full_fits(const struct duty_cycle *duty)
 {
+	struct dilation_own own = own_of(duty);
 	double share = duty->setup.budget_percent / 100;
 
-	return duty->own_ns > 0 && duty->needed_ns < FULL_BUDGET_PART * share * duty->own_ns;
+	return own.best > 0 && duty->needed_ns < FULL_BUDGET_PART * share * own.best;
 }

@@ -3,7 +3,7 @@
  * Windows in which the allocations of a process are sampled, at a random time of each period, as
  * long as the budget allows. What a window saw stands for the whole period: scaled by the CPU time
  * that the process used in the period over the CPU time that was its own in the window, for much of a
- * window goes to the probes themselves.
+ * window goes to the probes themselves (dilation.h, which also says how sure that is).
  *
  * In a window an allocation is kept with the chance size / interval, so it stands for at least one
  * interval of bytes.
@@ -18,6 +18,7 @@
 
 struct duty_cycle;
 struct heap_costs;
+struct heap_sums;
 struct heap_slot;
 struct heap_sources;
 struct prober_client;
@@ -32,6 +33,7 @@ struct duty_setup {
 	clockid_t cpu_clock;
 	double budget_percent;
 	const struct heap_costs *costs;
+	struct heap_sums *sums; /* that what is estimated is added to */
 };
 
 /* Begin with the first period. on_lost is called when the prober does not do as it should. */

@@ -9,7 +9,7 @@ double heap_governor_cost_ns(const struct heap_costs *costs, const struct heap_u
 	double entry_ns = is_window ? costs->entry_ns : costs->pair_ns;
 
 	return (double)usage->hits * entry_ns + (double)usage->frees * costs->free_ns +
-	       (double)usage->sampled * costs->walk_ns;
+	       (double)usage->dear * costs->dear_ns + (double)usage->sampled * costs->walk_ns;
 }
 
 double heap_governor_base_ns(double cpu_ns, double wall_ns)

@@ -26,7 +26,10 @@ struct heap_costs {
 	double entry_ns; /* trap and bookkeeping at an entry */
 	double pair_ns;  /* the same at entry and return */
 	double free_ns;
-	double walk_ns; /* to walk and record a stack */
+	double dear_ns;  /* more, where the kernel runs the instruction out of line */
+	double walk_ns;  /* to walk and record a stack */
+	double error;    /* no cost: how far the above may be off, as a share */
+	double least_ns; /* no cost: the least that a program needs from one hit to the next */
 };
 
 /* What was spent in a stretch of time. */

@@ -37,6 +37,7 @@ void heap_maps_read_usage(const struct heap_maps *maps, uint32_t slot, struct he
 		usage->allocations += each[i].allocations;
 		usage->bytes += each[i].bytes;
 		usage->frees += each[i].frees;
+		usage->dear += each[i].dear;
 		usage->sampled += each[i].sampled;
 		usage->lost += each[i].lost;
 		usage->walk_ns += each[i].walk_ns;

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/core/heap/heap_notes.h"
 
+#include <math.h>
+
 #include "common/clock.h"
 #include "common/memory.h"
 #include "common/profile.h"
 #include "daemon/core/heap/heap_table.h"
+
+/* Totals that may be off by less, as a share, are told without a word. */
+#define WORTH_TELLING 0.1
+
+#define ERRORS 2 /* standard errors, for 95 % */
 
 /* How a tier records, for people. */
 static const char *const meanings[] = {
@@ -46,23 +53,71 @@ static void add_changes(struct profile *profile, const struct heap_process *proc
 	}
 }
 
+static void add_sums(struct heap_sums *sums, const struct heap_sums *more)
+{
+	sums->cost_ns += more->cost_ns;
+	sums->base_ns += more->base_ns;
+	sums->estimated += more->estimated;
+	sums->low += more->low;
+	sums->high += more->high;
+	sums->variance += more->variance;
+}
+
+/* How far what is told may be off as a whole, if that is worth a word. */
+static void describe_scale(struct profile *profile, const struct heap_sums *sums)
+{
+	if (sums->estimated <= 0)
+		return;
+	double chance = ERRORS * sqrt(sums->variance);
+	double low = sums->low - chance;
+
+	profile->scale_low = low > 0 ? low / sums->estimated : 0;
+	profile->scale_high = (sums->high + chance) / sums->estimated;
+	if (profile->scale_high < 1 + WORTH_TELLING && profile->scale_low > 1 - WORTH_TELLING)
+		return;
+	_cleanup_free_ char *note = memory_format(
+		"the totals are between %.2f and %.2f times what is shown, the shares are as "
+		"shown",
+		profile->scale_low, profile->scale_high);
+
+	profile_add_note(profile, note);
+}
+
+/* allowed_ns: what the budgets would have allowed. */
+static void describe_cost(struct profile *profile, const struct heap_sums *sums, double allowed_ns)
+{
+	if (sums->base_ns <= 0)
+		return;
+	profile->cost_percent = 100 * sums->cost_ns / sums->base_ns;
+	if (!(allowed_ns > 0) || sums->cost_ns <= allowed_ns)
+		return;
+	_cleanup_free_ char *note =
+		memory_format("probes cost %.2f %% in this window, more than the budget of %.2f %%",
+			      profile->cost_percent, 100 * allowed_ns / sums->base_ns);
+
+	profile_add_note(profile, note);
+}
+
 void heap_notes_add(const struct heap_table *heaps, struct profile *profile)
 {
-	double cost_ns = 0, base_ns = 0;
+	uint64_t to_wall_ns = clock_wall_ns() - clock_boot_ns();
+	uint64_t from_ns = profile->covered.from_ns - to_wall_ns;
+	uint64_t to_ns = profile->covered.to_ns - to_wall_ns;
+	struct heap_sums all = {0};
+	double allowed_ns = 0;
 
 	for (uint32_t i = 0; i < profile->process_count; i++) {
 		const struct profile_process *known = &profile->processes[i];
 		const struct heap_process *process =
 			heap_table_find(heaps, known->pid, known->start_time_ns);
-		double one_cost_ns, one_base_ns;
-
 		if (!process)
 			continue;
 		add_changes(profile, process);
-		heap_process_spending(process, &one_cost_ns, &one_base_ns);
-		cost_ns += one_cost_ns;
-		base_ns += one_base_ns;
+		struct heap_sums sums =
+			heap_ledger_between(heap_process_ledger(process), from_ns, to_ns);
+		add_sums(&all, &sums);
+		allowed_ns += heap_process_budget_percent(process) / 100 * sums.base_ns;
 	}
-	if (base_ns > 0)
-		profile->cost_percent = 100 * cost_ns / base_ns;
+	describe_cost(profile, &all, allowed_ns);
+	describe_scale(profile, &all);
 }

@@ -16,6 +16,7 @@
 #include "daemon/core/heap/allocator_search.h"
 #include "daemon/core/heap/code_check.h"
 #include "daemon/core/heap/duty_cycle.h"
+#include "daemon/core/heap/heap_calibration.h"
 #include "daemon/core/heap/heap_governor.h"
 #include "daemon/core/processes/process_table.h"
 #include "daemon/core/workers/broker_client.h"
@@ -26,10 +27,6 @@
 
 /* How long the windows must have said that everything would fit before it is tried again. */
 #define RETRY_FULL_NS (60 * NS_PER_SECOND)
-
-/* Until the prober has measured them: traps on this kind of machine. */
-static const struct heap_costs default_costs = {
-	.entry_ns = 650, .pair_ns = 950, .free_ns = 700, .walk_ns = 2000};
 
 /* A prober that the broker is starting; the process may be gone before it comes. */
 struct arrival {
@@ -53,13 +50,12 @@ struct heap_process {
 	struct heap_evidence evidence;
 	struct heap_change changes[HEAP_PROCESS_CHANGES];
 	uint32_t change_count;
-	struct heap_costs costs;
+	struct heap_costs costs; /* the machine's; walks as they are here */
 	clockid_t cpu_clock;
 	struct heap_usage usage; /* when it was looked at last */
 	uint64_t cpu_ns;
 	uint64_t looked_ns;
-	double cost_ns;
-	double base_ns;         /* that the cost is a share of */
+	struct heap_ledger ledger;
 	uint64_t fits_since_ns; /* since when the windows say that everything would fit; 0: no */
 };
 
@@ -110,14 +106,20 @@ static void miss(struct heap_process *process, const char *reason)
 	process->evidence.reason = reason;
 }
 
+static void drop_prober(struct heap_process *process)
+{
+	duty_cycle_free(steal_ptr(&process->duty));
+	heap_calibration_forget(process->sources->calibration, process->prober);
+	prober_client_free(steal_ptr(&process->prober));
+}
+
 static void fail(struct heap_process *process, int error, const char *reason)
 {
 	if (process->left) {
 		process->left(process->left_context);
 		return;
 	}
-	duty_cycle_free(steal_ptr(&process->duty));
-	prober_client_free(steal_ptr(&process->prober));
+	drop_prober(process);
 	miss(process, reason);
 	change_tier(process, HEAP_TIER_FAILED, reason);
 	tell(process, error);
@@ -157,6 +159,7 @@ static void set_fuse(struct heap_process *process)
 				: 0;
 	slot->allocation_ns = (uint32_t)(process->costs.pair_ns + process->costs.walk_ns);
 	slot->free_ns = (uint32_t)process->costs.free_ns;
+	slot->dear_ns = (uint32_t)process->costs.dear_ns;
 }
 
 static void on_full(void *context, int error, const struct prober_reply *reply)
@@ -171,6 +174,7 @@ static void on_full(void *context, int error, const struct prober_reply *reply)
 	heap_maps_read_usage(&process->sources->maps, process->request.slot, &process->usage);
 	process->looked_ns = clock_boot_ns();
 	process->cpu_ns = clock_read_ns(process->cpu_clock);
+	heap_ledger_note(&process->ledger, process->looked_ns);
 	tell(process, 0);
 }
 
@@ -212,6 +216,7 @@ static void go_duty(struct heap_process *process, const char *reason)
 		.cpu_clock = process->cpu_clock,
 		.budget_percent = process->request.budget_percent,
 		.costs = &process->costs,
+		.sums = &process->ledger.sums,
 	};
 	process->duty = duty_cycle_new(&setup, on_prober_lost, process);
 }
@@ -367,7 +372,7 @@ struct heap_process *heap_process_new(const struct heap_sources *sources,
 	process->request = *request;
 	process->done = done;
 	process->context = context;
-	process->costs = default_costs;
+	process->costs = sources->calibration->costs;
 	process->live = live_heap_new(sources->stacks);
 	process->sweep_timer = evtimer_new(sources->base, on_sweep_due, process);
 	process->evidence.since_ns = 0;
@@ -393,8 +398,7 @@ void heap_process_free(struct heap_process *process)
 	allocator_search_cancel(process->search);
 	if (process->arrival)
 		process->arrival->process = NULL;
-	duty_cycle_free(process->duty);
-	prober_client_free(process->prober);
+	drop_prober(process);
 	live_heap_free(process->live);
 	event_free(process->sweep_timer);
 	free(process);
@@ -430,6 +434,9 @@ static void on_allocated(struct heap_process *process, const struct record_heap 
 			duty_cycle_add(process->duty, thread, stack, size, record->interval_bytes);
 		return;
 	}
+	process->ledger.sums.estimated += (double)size;
+	process->ledger.sums.low += (double)size;
+	process->ledger.sums.high += (double)size;
 	process_table_keep(process->sources->processes, thread);
 	stack_table_keep(process->sources->stacks, stack);
 	bucket_ring_spread(process->sources->history, time_ns, time_ns + 1, EVENT_HEAP, thread,
@@ -469,6 +476,7 @@ static void subtract_usage(struct heap_usage *usage, const struct heap_usage *be
 {
 	usage->hits -= before->hits;
 	usage->frees -= before->frees;
+	usage->dear -= before->dear;
 	usage->sampled -= before->sampled;
 	usage->lost -= before->lost;
 	usage->walk_ns -= before->walk_ns;
@@ -480,10 +488,14 @@ static struct heap_spending look(struct heap_process *process, uint64_t now_ns)
 {
 	uint64_t cpu_ns = clock_read_ns(process->cpu_clock);
 	struct heap_usage now, since;
+	double walk_ns;
 
 	heap_maps_read_usage(&process->sources->maps, process->request.slot, &now);
 	since = now;
 	subtract_usage(&since, &process->usage);
+	walk_ns = process->costs.walk_ns;
+	process->costs = process->sources->calibration->costs;
+	process->costs.walk_ns = walk_ns;
 	if (now.walks_timed)
 		process->costs.walk_ns = (double)now.walk_ns / (double)now.walks_timed;
 	struct heap_spending spending = {
@@ -497,8 +509,9 @@ static struct heap_spending look(struct heap_process *process, uint64_t now_ns)
 	process->usage = now;
 	process->cpu_ns = cpu_ns;
 	process->looked_ns = now_ns;
-	process->cost_ns += spending.cost_ns;
-	process->base_ns += heap_governor_base_ns(spending.cpu_ns, spending.wall_ns);
+	process->ledger.sums.cost_ns += spending.cost_ns;
+	process->ledger.sums.base_ns += heap_governor_base_ns(spending.cpu_ns, spending.wall_ns);
+	heap_ledger_note(&process->ledger, now_ns);
 	return spending;
 }
 
@@ -519,6 +532,10 @@ void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 	if ((process->tier != HEAP_TIER_FULL && process->tier != HEAP_TIER_DUTY) || process->done)
 		return;
 	struct heap_spending spending = look(process, now_ns);
+
+	heap_calibration_ask(process->sources->calibration, process->prober,
+			     process->tier == HEAP_TIER_DUTY);
+	set_fuse(process);
 	if (process->tier == HEAP_TIER_FULL) {
 		live_heap_look(process->live);
 		if (heap_governor_is_over(process->request.budget_percent, &spending))
@@ -557,8 +574,7 @@ void heap_process_end(struct heap_process *process)
 	if (process->tier == HEAP_TIER_ENDED)
 		return;
 	allocator_search_cancel(steal_ptr(&process->search));
-	duty_cycle_free(steal_ptr(&process->duty));
-	prober_client_free(steal_ptr(&process->prober));
+	drop_prober(process);
 	evtimer_del(process->sweep_timer);
 	change_tier(process, HEAP_TIER_ENDED, "the process ended");
 	tell(process, -ESRCH);
@@ -593,10 +609,14 @@ uint32_t heap_process_changes(const struct heap_process *process,
 	return process->change_count;
 }
 
-void heap_process_spending(const struct heap_process *process, double *cost_ns, double *base_ns)
+const struct heap_ledger *heap_process_ledger(const struct heap_process *process)
 {
-	*cost_ns = process->cost_ns;
-	*base_ns = process->base_ns;
+	return &process->ledger;
+}
+
+double heap_process_budget_percent(const struct heap_process *process)
+{
+	return process->request.budget_percent;
 }
 
 uint64_t heap_process_lost(const struct heap_process *process)

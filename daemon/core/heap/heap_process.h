@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "bpf/heap_record.h"
+#include "daemon/core/heap/heap_ledger.h"
 #include "daemon/core/heap/heap_sources.h"
 #include "daemon/core/heap/live_heap.h"
 
@@ -110,8 +111,9 @@ const struct heap_evidence *heap_process_evidence(const struct heap_process *pro
 uint32_t heap_process_changes(const struct heap_process *process,
 			      const struct heap_change **changes);
 
-/* Cost so far, and what it is a share of (heap_governor_base_ns()). Units: ns. */
-void heap_process_spending(const struct heap_process *process, double *cost_ns, double *base_ns);
+/* What it has cost and estimated so far, and when. Borrowed. */
+const struct heap_ledger *heap_process_ledger(const struct heap_process *process);
+double heap_process_budget_percent(const struct heap_process *process);
 
 /* Records that were lost so far. */
 uint64_t heap_process_lost(const struct heap_process *process);

@@ -9,6 +9,7 @@
 struct broker_client;
 struct counters;
 struct event_base;
+struct heap_calibration;
 struct worker_client;
 
 /* All borrowed; valid until the core ends. */
@@ -20,6 +21,7 @@ struct heap_sources {
 	struct stack_table *stacks;
 	struct process_table *processes;
 	struct counters *counters;
+	struct heap_calibration *calibration; /* filled in by the heap table */
 	struct heap_maps maps;
 };
 

@@ -40,6 +40,7 @@ struct child {
 
 struct heap_table {
 	struct heap_sources sources;
+	struct heap_calibration calibration;
 	struct target_table *targets;
 	struct cgroup_table *cgroups;
 	struct entry **entries;
@@ -57,6 +58,8 @@ struct heap_table *heap_table_new(const struct heap_sources *sources, struct tar
 	struct heap_table *table = memory_new(sizeof(*table));
 
 	table->sources = *sources;
+	table->sources.calibration = &table->calibration;
+	heap_calibration_init(&table->calibration);
 	table->targets = targets;
 	table->cgroups = cgroups;
 	return table;
@@ -162,7 +165,7 @@ static void on_started(void *context, int error)
 /* Slots are taken in turn, so that late records of the one before do not meet the next. */
 static uint32_t take_slot(struct heap_table *table)
 {
-	for (uint32_t i = 0; i < HEAP_MAX_SLOTS; i++) {
+	for (uint32_t i = 0; i < HEAP_CALIBRATION_SLOT; i++) {
 		if (table->slot_used[i])
 			continue;
 		table->slot_used[i] = 1;
@@ -443,13 +446,12 @@ static void credit_target(struct heap_table *table, const struct heap_process *p
 {
 	struct target *target =
 		target_table_by_number(table->targets, heap_process_identity(process)->target);
-	double cost_ns, base_ns;
+	const struct heap_sums *sums = &heap_process_ledger(process)->sums;
 
 	if (!target)
 		return;
-	heap_process_spending(process, &cost_ns, &base_ns);
-	target->heap_cost_ns += (uint64_t)cost_ns;
-	target->heap_base_ns += (uint64_t)base_ns;
+	target->heap_cost_ns += (uint64_t)sums->cost_ns;
+	target->heap_base_ns += (uint64_t)sums->base_ns;
 }
 
 void heap_table_tick(struct heap_table *table, uint64_t now_ns)
@@ -465,6 +467,11 @@ void heap_table_tick(struct heap_table *table, uint64_t now_ns)
 		heap_process_tick(table->entries[i]->process, now_ns);
 		credit_target(table, table->entries[i]->process);
 	}
+}
+
+const struct heap_calibration *heap_table_calibration(const struct heap_table *table)
+{
+	return &table->calibration;
 }
 
 uint32_t heap_table_count(const struct heap_table *table)

@@ -6,6 +6,7 @@
 #ifndef FLAME_DAEMON_CORE_HEAP_HEAP_TABLE_H
 #define FLAME_DAEMON_CORE_HEAP_HEAP_TABLE_H
 
+#include "daemon/core/heap/heap_calibration.h"
 #include "daemon/core/heap/heap_process.h"
 
 struct cgroup_table;
@@ -56,6 +57,9 @@ struct heap_process *heap_table_at(const struct heap_table *table, uint32_t i);
 /* Find the newest of a pid that started then; NULL: it was never watched. Borrowed. */
 struct heap_process *heap_table_find(const struct heap_table *table, uint32_t pid,
 				     uint64_t start_time_ns);
+
+/* What probes cost. Borrowed. */
+const struct heap_calibration *heap_table_calibration(const struct heap_table *table);
 
 /* Whether anything is watched now. */
 int heap_table_is_active(const struct heap_table *table);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/core/heap/heap_table.h"
 #include "daemon/core/names/module_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/protocol/self_usage.h"
@@ -54,11 +55,23 @@ static json_t *watching(const struct sources *sources)
 			 round_to(100 * watch_cost(sources->watch), 0.001));
 }
 
+/* What a probe in an allocator costs here, and how that is known. Units: ns. */
+static json_t *probing(const struct sources *sources)
+{
+	const struct heap_calibration *calibration = heap_table_calibration(sources->heaps);
+	const struct heap_costs *costs = &calibration->costs;
+
+	return json_pack("{s:b, s:f, s:f, s:f, s:f, s:f}", "measured", calibration->count != 0,
+			 "entry_ns", round(costs->entry_ns), "pair_ns", round(costs->pair_ns),
+			 "free_ns", round(costs->free_ns), "dear_ns", round(costs->dear_ns),
+			 "error", round_to(costs->error, 0.01));
+}
+
 static json_t *sampling(const struct sources *sources)
 {
 	int is_copied = sources->walk == BROKER_WALK_COPIES;
 
-	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o}", "event",
+	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o, s:o}", "event",
 			 sources->hardware_cycles ? "cycles" : "cpu-clock", "rate_hz",
 			 (json_int_t)target_table_rate_hz(sources->question.targets), "cpus",
 			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "walk",
@@ -66,7 +79,7 @@ static json_t *sampling(const struct sources *sources)
 			 is_copied                 ? "perf events"
 			 : sources->mapping_lookup ? "kernel"
 						   : "table",
-			 "watch", watching(sources));
+			 "watch", watching(sources), "probes", probing(sources));
 }
 
 static json_t *samples(const struct pipeline_ledger *ledger)
