@@ -63,6 +63,8 @@ static const struct option_rule rules[] = {
 	 "read mappings in user space even where the kernel programs can", 1},
 	{"copied-stacks", 0, OPTION_FLAG, FIELD(copied_stacks), 0, 0, NULL,
 	 "sample with perf events even where kernel programs can", 1},
+	{"single-probes", 0, OPTION_FLAG, FIELD(single_probes), 0, 0, NULL,
+	 "probe heaps by one perf event a place, as on kernels before 6.6", 1},
 	{"verbose", 'v', OPTION_FLAG, FIELD(verbose), 0, 0, NULL, "log what is done and why", 0},
 	{"help", 'h', OPTION_FLAG, FIELD(show_help), 0, 0, NULL, "print this and exit", 0},
 	{"version", 'V', OPTION_FLAG, FIELD(show_version), 0, 0, NULL, "print the version and exit",

@@ -31,6 +31,7 @@ struct options {
 	int allow_unsafe_kernel;
 	int mapping_table; /* do without the look-up in the kernel's mapping tree */
 	int copied_stacks; /* do without kernel programs */
+	int single_probes; /* do without links for many probes */
 	int show_help;
 	int show_version;
 };

@@ -29,6 +29,7 @@
 #include "daemon/broker/prober_setup.h"
 #include "daemon/broker/programs.h"
 #include "daemon/broker/spawner.h"
+#include "daemon/broker/uprobe_link.h"
 #include "daemon/options.h"
 
 /* How long the core may take to end after SIGTERM. */
@@ -191,7 +192,8 @@ static int on_start_prober(struct broker *broker, const struct broker_request *r
 		return -EOPNOTSUPP;
 	if (request->value >= HEAP_MAX_SLOTS || !request->start_time_ns)
 		return -EINVAL;
-	int error = programs_get_heap(broker->programs, &setup);
+	int error =
+		programs_get_heap(broker->programs, broker->setup->options->single_probes, &setup);
 	if (error)
 		return error;
 	child = prober_start(&setup, handed->fds);
@@ -461,7 +463,9 @@ int broker_run(const struct broker_setup *setup)
 {
 	_cleanup_(broker_fini) struct broker broker = {.setup = setup};
 	int cpu_count = libbpf_num_possible_cpus();
-	int error = privileges_keep_broker(setup->user);
+	int has_heaps = !setup->options->copied_stacks && !setup->is_unsafe;
+	int is_single = setup->options->single_probes || (has_heaps && !uprobe_link_is_multi());
+	int error = privileges_keep_broker(setup->user, is_single);
 
 	if (error) {
 		log_error_errno(error, "cannot give up root");

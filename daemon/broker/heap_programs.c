@@ -33,20 +33,21 @@ static void get_all(const struct heap_programs *programs,
 }
 
 /* Probes are attached many at once where the kernel can; programs are loaded for one or the other. */
-static int prepare(struct heap_programs *programs)
+static int prepare(struct heap_programs *programs, int is_single)
 {
 	struct bpf_program *members[HEAP_PROGRAM_COUNT];
 	int error = 0;
 
 	get_all(programs, members);
-	programs->is_multi = uprobe_link_is_multi();
+	programs->is_multi = !is_single && uprobe_link_is_multi();
 	for (size_t i = 0; programs->is_multi && !error && i < ARRAY_SIZE(members); i++)
 		error = bpf_program__set_expected_attach_type(
 			members[i], (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
 	return error;
 }
 
-int heap_programs_open(const struct program_base *base, struct heap_programs **result)
+int heap_programs_open(const struct program_base *base, int is_single,
+		       struct heap_programs **result)
 {
 	_cleanup_(heap_programs_closep) struct heap_programs *programs =
 		memory_new(sizeof(*programs));
@@ -59,7 +60,7 @@ int heap_programs_open(const struct program_base *base, struct heap_programs **r
 	programs->skeleton->rodata->pid_is_translated = base->pid_is_translated;
 	error = program_base_share(base, programs->skeleton->obj);
 	if (!error)
-		error = prepare(programs);
+		error = prepare(programs, is_single);
 	if (!error)
 		error = heap_bpf__load(programs->skeleton);
 	if (error)

@@ -12,8 +12,12 @@ struct heap_programs;
 struct prober_setup;
 struct program_base;
 
-/* Load them. Errors: as bpf(2). */
-must_check int heap_programs_open(const struct program_base *base, struct heap_programs **programs);
+/*
+ * Load them, with is_single to be attached one place at a time even where the kernel can do many.
+ * Errors: as bpf(2).
+ */
+must_check int heap_programs_open(const struct program_base *base, int is_single,
+				  struct heap_programs **programs);
 
 /* Unload; what probers have attached goes with the probers. */
 void heap_programs_close(struct heap_programs *programs);

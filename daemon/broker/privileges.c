@@ -90,15 +90,15 @@ static int become_user(const struct privileges_user *user)
 	return 0;
 }
 
-/* Hold exactly these, as permitted and effective. */
-static int set_capabilities(const cap_value_t *values, int count)
+/* Hold exactly these: all as permitted, the first used_count as effective. */
+static int set_capabilities(const cap_value_t *values, int count, int used_count)
 {
 	_cleanup_capabilities_ cap_t wanted = cap_init();
 
 	if (!wanted)
 		return -errno;
 	if (count && (cap_set_flag(wanted, CAP_PERMITTED, count, values, CAP_SET) ||
-		      cap_set_flag(wanted, CAP_EFFECTIVE, count, values, CAP_SET)))
+		      cap_set_flag(wanted, CAP_EFFECTIVE, used_count, values, CAP_SET)))
 		return -errno;
 	return cap_set_proc(wanted) ? -errno : 0;
 }
@@ -109,7 +109,7 @@ int privileges_drop_all(const struct privileges_user *user, const char *name)
 	int error = become_user(user);
 
 	if (!error)
-		error = set_capabilities(NULL, 0);
+		error = set_capabilities(NULL, 0, 0);
 	if (error)
 		return error;
 	/* After the change of user, which would forget the first and allow the last. */
@@ -138,17 +138,30 @@ static int list_kept(cap_value_t *values)
 	return count;
 }
 
-int privileges_keep_broker(const struct privileges_user *user)
+/* Whether this process may use a right, or hand it on. */
+static int holds(cap_value_t value)
 {
-	cap_value_t values[ARRAY_SIZE(rights)];
-	int count = list_kept(values);
+	_cleanup_capabilities_ cap_t held = cap_get_proc();
+	cap_flag_value_t is_set = CAP_CLEAR;
+
+	return held && !cap_get_flag(held, value, CAP_PERMITTED, &is_set) && is_set == CAP_SET;
+}
+
+int privileges_keep_broker(const struct privileges_user *user, int has_single_probes)
+{
+	cap_value_t values[ARRAY_SIZE(rights) + 1];
+	int used_count = list_kept(values), count = used_count;
 	int error;
+
+	/* For probers alone. */
+	if (has_single_probes && holds(CAP_SYS_ADMIN))
+		values[count++] = CAP_SYS_ADMIN;
 
 	if (prctl(PR_SET_KEEPCAPS, 1))
 		return -errno;
 	error = become_user(user);
 	if (!error)
-		error = set_capabilities(values, count);
+		error = set_capabilities(values, count, used_count);
 	if (error)
 		return error;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0))
@@ -156,11 +169,12 @@ int privileges_keep_broker(const struct privileges_user *user)
 	return 0;
 }
 
-int privileges_keep_prober(const char *name)
+int privileges_keep_prober(const char *name, int has_single_probes)
 {
-	static const cap_value_t values[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE};
+	static const cap_value_t values[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYS_ADMIN};
+	int count = ARRAY_SIZE(values) - !(has_single_probes && holds(CAP_SYS_ADMIN));
 	pid_t parent = getppid();
-	int error = set_capabilities(values, ARRAY_SIZE(values));
+	int error = set_capabilities(values, count, count);
 
 	if (error)
 		return error;

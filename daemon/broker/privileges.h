@@ -25,13 +25,16 @@ must_check int privileges_find_user(const char *name, struct privileges_user *us
 /* Become user without any capability, for good; name is shown by ps(1); dies with the parent. */
 must_check int privileges_drop_all(const struct privileges_user *user, const char *name);
 
-/* Become user and keep what the broker needs. */
-must_check int privileges_keep_broker(const struct privileges_user *user);
+/*
+ * Become user and keep what the broker needs; with has_single_probes what probers need besides, which
+ * the broker itself does not use.
+ */
+must_check int privileges_keep_broker(const struct privileges_user *user, int has_single_probes);
 
 /*
  * In a prober, forked by the broker: keep what probes need alone; name is shown by ps(1); dies with
- * the broker.
+ * the broker. has_single_probes: each probe is a perf event of its own, which takes CAP_SYS_ADMIN.
  */
-must_check int privileges_keep_prober(const char *name);
+must_check int privileges_keep_prober(const char *name, int has_single_probes);
 
 #endif

@@ -404,7 +404,7 @@ static __attribute__((noreturn)) void run(const struct prober_setup *setup, int 
 	/* Who has the pid after it was opened had it when it was checked, too. */
 	if (prober.pidfd < 0 || handles_check_process(setup->request))
 		_exit(1);
-	if (slots == MAP_FAILED || privileges_keep_prober("flamed-probe")) {
+	if (slots == MAP_FAILED || privileges_keep_prober("flamed-probe", !setup->is_multi)) {
 		log_error("a prober cannot be started");
 		_exit(1);
 	}

@@ -202,10 +202,10 @@ int programs_set_hooks(struct programs *programs, uint64_t hooks)
 	return watch_programs_set_hooks(programs->watch, hooks);
 }
 
-int programs_get_heap(struct programs *programs, struct prober_setup *setup)
+int programs_get_heap(struct programs *programs, int is_single, struct prober_setup *setup)
 {
 	struct program_base base = get_base(programs);
-	int error = programs->heap ? 0 : heap_programs_open(&base, &programs->heap);
+	int error = programs->heap ? 0 : heap_programs_open(&base, is_single, &programs->heap);
 
 	if (error)
 		return error;

@@ -60,8 +60,12 @@ must_check int programs_set_hooks(struct programs *programs, uint64_t hooks);
 
 struct prober_setup;
 
-/* Fill in everything that a prober needs to know of the programs. Borrowed. Errors: as bpf(2). */
-must_check int programs_get_heap(struct programs *programs, struct prober_setup *setup);
+/*
+ * Fill in everything that a prober needs to know of the programs; is_single: see heap_programs_open().
+ * Borrowed. Errors: as bpf(2).
+ */
+must_check int programs_get_heap(struct programs *programs, int is_single,
+				 struct prober_setup *setup);
 
 /* The program to run on each CPU event. Borrowed. */
 int programs_get_cpu_fd(const struct programs *programs);

@@ -2,8 +2,8 @@
 """The heap of a process that was never restarted: what it allocates, by whom, exactly, whatever allocator it has."""
 import os
 
-from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, test, wait_until
-from heap_programs import Allocations, heap_profile, leaf_weights
+from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, proc_status, test, wait_until
+from heap_programs import Allocations, altered_code, heap_profile, leaf_weights
 
 
 @test
@@ -94,6 +94,41 @@ def estimates_come_with_bounds(scene):
     for row, interval in zip(profile["rows"], profile["intervals"]):
         assert interval[0] <= row[3] <= interval[1], (row, interval)
     assert_in(" to ", scene.flamectl("top", program.pid, "-e", "heap").stdout.splitlines()[0], "top tells the bounds")
+
+
+def capabilities(pid):
+    return {name: int(proc_status(pid)[name], 16) for name in ("CapPrm", "CapEff")}
+
+
+@test
+def without_links_for_many_probes_single_ones_do(scene):
+    daemon = scene.flamed("--single-probes")
+    program = Allocations(scene, 1000)
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 1000)
+    # The right that this takes is used by the prober alone.
+    admin = 1 << 21
+    assert not capabilities(daemon.pid)["CapEff"] & admin
+    assert capabilities(daemon.find("flamed-probe"))["CapEff"] & admin
+    assert not capabilities(daemon.core())["CapPrm"]
+    told = program.stop()
+    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+    held = {stack["frames"][-1][0]: stack["bytes"] for stack in
+            scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"]}
+    assert_equal(held["leak"], told["leak"])
+    scene.flamectl("detach", program.pid)
+    wait_until(lambda: not altered_code(program.pid), "the code is as it was")
+
+
+@test
+def a_prober_has_no_right_that_it_does_not_need(scene):
+    daemon = scene.flamed()
+    program = Allocations(scene, 1000)
+    scene.attach(program, "-e", "heap")
+    rights = capabilities(daemon.find("flamed-probe"))
+    assert_equal(rights["CapPrm"], 1 << 19 | 1 << 38 | 1 << 39, "CAP_SYS_PTRACE, CAP_PERFMON and CAP_BPF")
+    assert not capabilities(daemon.pid)["CapPrm"] & 1 << 21
 
 
 @test
