@@ -248,7 +248,9 @@ static __always_inline int unwind_caller(__u32 slot, struct scratch *scratch,
 
 	if (end)
 		return end;
-	if (unwind_read(scratch, scratch->saved[SAVED_RSP], &scratch->saved[SAVED_RIP], 1))
+	/* Not from the copy of the stack, which is still that of the walk before. */
+	if (bpf_probe_read_user(&scratch->saved[SAVED_RIP], sizeof(__u64),
+				(const void *)scratch->saved[SAVED_RSP]))
 		return WALK_UNREADABLE;
 	scratch->saved[SAVED_RSP] += UNWIND_WORD;
 	return unwind_run(slot, scratch);

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +24,7 @@
 #define WARM_CALLS   20
 #define INTERVAL     (UINT64_C(1) << 31) /* bytes: hardly anything is sampled */
 #define OBJECT_BYTES 100
+#define APART_MS     2000
 
 /* Functions like the beginnings of malloc: an instruction that the kernel emulates, one that not. */
 __asm__(".pushsection .text\n"
@@ -128,6 +132,13 @@ static uintptr_t allocate_and_free(uintptr_t argument)
 	return argument;
 }
 
+static int compare_numbers(const void *one, const void *other)
+{
+	int a = *(const int *)one, b = *(const int *)other;
+
+	return (a > b) - (a < b);
+}
+
 static int measure(const struct prober_setup *setup, struct heap_slot *slot, int executable,
 		   struct prober_costs *costs)
 {
@@ -152,6 +163,34 @@ static int measure(const struct prober_setup *setup, struct heap_slot *slot, int
 	return costs->entry_ns > 0 && costs->pair_ns > 0 && costs->free_ns > 0 ? 0 : -ERANGE;
 }
 
+/*
+ * The child has the links of its parent, too, and would keep what the parent removes: close everything
+ * but what is needed here.
+ */
+static void close_others(const struct prober_setup *setup, int executable, int result)
+{
+	int needed[HEAP_PROGRAM_COUNT + 2] = {executable, result};
+	int last = STDERR_FILENO;
+
+	memcpy(needed + 2, setup->programs, sizeof(setup->programs));
+	qsort(needed, ARRAY_SIZE(needed), sizeof(needed[0]), compare_numbers);
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (needed[i] > last + 1)
+			close_range((unsigned int)last + 1, (unsigned int)needed[i] - 1, 0);
+		last = needed[i] > last ? needed[i] : last;
+	}
+	close_range((unsigned int)last + 1, UINT_MAX, 0);
+}
+
+/* Not before that may the parent go on. */
+static int wait_until_apart(int result)
+{
+	struct pollfd word = {.fd = result, .events = POLLIN};
+	char byte;
+
+	return poll(&word, 1, APART_MS) != 1 || read(result, &byte, 1) != 1;
+}
+
 int probe_costs_begin(const struct prober_setup *setup, struct heap_slot *slots, int executable)
 {
 	_cleanup_close_ int mine = -1, theirs = -1;
@@ -167,7 +206,10 @@ int probe_costs_begin(const struct prober_setup *setup, struct heap_slot *slots,
 	if (child < 0)
 		return -errno;
 	if (child)
-		return steal_fd(&mine);
+		return wait_until_apart(mine) ? -EIO : steal_fd(&mine);
+	close_others(setup, executable, theirs);
+	if (write(theirs, "", 1) != 1)
+		_exit(1);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent ||
 	    measure(setup, &slots[HEAP_CALIBRATION_SLOT], executable, &costs))
 		_exit(1);

@@ -368,11 +368,23 @@ static int answer(struct prober *prober)
 	return fd_message_send(prober->socket, &reply, sizeof(reply), NULL, 0);
 }
 
+static int is_attached(const struct prober *prober)
+{
+	for (uint32_t i = 0; i < prober->file_count; i++)
+		for (int j = 0; j < HEAP_PROGRAM_COUNT; j++)
+			if (prober->files[i].links[j].count)
+				return 1;
+	return 0;
+}
+
 /* Remove what is left when nobody asks for it any more, and nobody hears what was found then. */
 static void finish(struct prober *prober)
 {
 	struct prober_reply reply = {0};
 
+	/* After the last comparison the code may have become somebody else's. */
+	if (!is_attached(prober))
+		return;
 	detach_all(prober);
 	compare_code(prober, &reply);
 	if (reply.altered)

@@ -11,6 +11,8 @@
 #include "daemon/core/workers/broker_client.h"
 #include "daemon/core/workers/reader_client.h"
 
+#define MAX_ATTEMPTS 3 /* to look at a file */
+
 struct allocator_search {
 	struct broker_client *broker;
 	struct worker_client *reader;
@@ -21,7 +23,8 @@ struct allocator_search {
 	struct process_map *maps; /* one a file */
 	size_t map_count;
 	size_t next_map;
-	int fd; /* of the file at hand */
+	int attempts; /* to look at the file at hand */
+	int fd;       /* of it */
 	struct allocator_file files[ALLOCATOR_SEARCH_MAX_FILES];
 	size_t file_count;
 };
@@ -73,6 +76,17 @@ static void take_functions(struct allocator_search *search, int memfd)
 	search->file_count++;
 }
 
+/* On a busy machine files are opened and read too late: the allocator's may be among them. */
+static int is_worth_another(struct allocator_search *search, int error)
+{
+	if (error != -ETIMEDOUT && error != -EIO)
+		search->attempts = 0;
+	else if (++search->attempts < MAX_ATTEMPTS)
+		return 1;
+	search->attempts = 0;
+	return 0;
+}
+
 static void on_read(void *context, int error, int memfd)
 {
 	struct allocator_search *search = context;
@@ -82,7 +96,9 @@ static void on_read(void *context, int error, int memfd)
 			close(memfd);
 		return;
 	}
-	if (memfd >= 0) {
+	if (is_worth_another(search, error)) {
+		search->next_map--;
+	} else if (memfd >= 0) {
 		if (search->file_count < ALLOCATOR_SEARCH_MAX_FILES)
 			take_functions(search, memfd);
 		close(memfd);
@@ -99,6 +115,8 @@ static void on_opened(void *context, int error, const int *fds, size_t fd_count)
 	if (is_over(search, error))
 		return;
 	int copy = fd_count == 1 ? fcntl(search->fd, F_DUPFD_CLOEXEC, 3) : -1;
+	if (copy < 0 && is_worth_another(search, error))
+		search->next_map--;
 	if (copy < 0)
 		look_at_next(search);
 	else

@@ -37,6 +37,7 @@ struct heap_process {
 	const struct heap_sources *sources;
 	struct heap_request request;
 	enum heap_tier tier;
+	int is_starting;                        /* full is asked for, and not known to be */
 	void (*done)(void *context, int error); /* NULL: called already */
 	void *context;
 	void (*left)(void *context); /* NULL: it is wanted */
@@ -171,6 +172,7 @@ static void on_full(void *context, int error, const struct prober_reply *reply)
 		fail(process, error, "the allocator cannot be probed");
 		return;
 	}
+	process->is_starting = 0;
 	heap_maps_read_usage(&process->sources->maps, process->request.slot, &process->usage);
 	process->looked_ns = clock_boot_ns();
 	process->cpu_ns = clock_read_ns(process->cpu_clock);
@@ -185,6 +187,7 @@ static void go_full(struct heap_process *process, const char *reason)
 	set_fuse(process);
 	process->evidence.incomplete_ns = 0;
 	process->evidence.since_ns = clock_boot_ns();
+	process->is_starting = 1;
 	change_tier(process, HEAP_TIER_FULL, reason);
 	ask(process, PROBER_FULL, on_full);
 }
@@ -589,7 +592,8 @@ const struct heap_identity *heap_process_identity(const struct heap_process *pro
 
 enum heap_tier heap_process_tier(const struct heap_process *process)
 {
-	return process->tier;
+	return process->tier == HEAP_TIER_FULL && process->is_starting ? HEAP_TIER_STARTING
+								       : process->tier;
 }
 
 const struct live_heap *heap_process_live(const struct heap_process *process)
