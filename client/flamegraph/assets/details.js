@@ -2,7 +2,7 @@
 // What a frame is, in words and numbers: for the tooltip, the line below the frames and for who
 // listens to the picture instead of looking at it.
 
-const KIND_NAMES = {user: 'program', library: 'library', kernel: 'kernel', jit: 'JIT', inlined: 'inlined', unknown: 'no name', process: '', mark: 'not walked', queued: 'waits for a CPU', io: 'waits for I/O', lock: 'waits for a lock', sleep: 'sleeps', running: 'runs', waker: 'waker'};
+const KIND_NAMES = {user: 'program', library: 'library', kernel: 'kernel', jit: 'JIT', inlined: 'inlined', unknown: 'no name', process: '', mark: 'not walked, or lost', queued: 'waits for a CPU', io: 'waits for I/O', lock: 'waits for a lock', sleep: 'sleeps', running: 'runs', waker: 'waker'};
 
 function countText(value) {
 	return Math.round(value * (view.factor || 1)).toLocaleString('en-US');
