@@ -117,6 +117,45 @@ static void test_wide_frames_weigh_more_and_equal_ones_count_once(void **state)
 	assert_false(changes[1].is_significant || changes[63].is_significant);
 }
 
+static void test_the_trunk_does_not_hide_a_branch(void **state)
+{
+	struct change changes[44];
+
+	(void)state;
+	changes[0] = make_change(0.01, 0.10, 0.13);
+	/* Callers of nearly everything, each a little less than the one before, and one of half. */
+	for (int i = 1; i < 43; i++)
+		changes[i] = make_change(0.5, 1 - i * 0.001, 1 - i * 0.0011);
+	changes[43] = make_change(0.4, 0.5, 0.51);
+	change_control(changes, 44, 0.05);
+	assert_true(changes[0].is_significant);
+	for (int i = 1; i < 44; i++)
+		assert_false(changes[i].is_significant);
+}
+
+static void test_slices_tell_of_a_program_that_is_steadier_than_chance(void **state)
+{
+	struct share base = count_share(300, 3000), shown = count_share(350, 3000);
+	struct change alone = {0}, between = {0}, few = {0}, even = {0};
+
+	(void)state;
+	change_find(&alone, &base, &shown);
+	base.slice_count = shown.slice_count = 30;
+	base.between = shown.between = 0.5 * 0.1 * 0.9 / 3000;
+	change_find(&between, &base, &shown);
+	double width = sqrt(2 * 0.5 * 0.1 * 0.9 / 3000);
+	assert_true(between.p < alone.p);
+	assert_true(fabs((between.high - between.low) / 2 - 1.96 * width) < 1e-4);
+	/* Not from a few slices, and not without end. */
+	base.slice_count = shown.slice_count = 5;
+	change_find(&few, &base, &shown);
+	assert_true(few.high - few.low >= alone.high - alone.low);
+	base.slice_count = shown.slice_count = 30;
+	base.between = shown.between = 0;
+	change_find(&even, &base, &shown);
+	assert_true((even.high - even.low) * 2 > (alone.high - alone.low) * 0.999);
+}
+
 /* A number in [0, 1) from a generator that is the same everywhere. */
 static double next_random(uint64_t *state)
 {
@@ -219,6 +258,8 @@ int main(void)
 		cmocka_unit_test(test_bursts_are_less_evidence_than_their_samples),
 		cmocka_unit_test(test_the_false_discovery_rate_is_kept),
 		cmocka_unit_test(test_wide_frames_weigh_more_and_equal_ones_count_once),
+		cmocka_unit_test(test_the_trunk_does_not_hide_a_branch),
+		cmocka_unit_test(test_slices_tell_of_a_program_that_is_steadier_than_chance),
 		cmocka_unit_test(test_a_steady_program_does_not_change),
 		cmocka_unit_test(test_three_points_in_thirty_seconds_are_found),
 		cmocka_unit_test(test_periods_are_no_counts),
