@@ -4,8 +4,8 @@
 from harness import Scene, Skip, assert_equal, main, share_of, test, wait_until
 
 
-def attach_touch(scene, *arguments):
-    program = scene.workload("touch", *arguments, stdout=-1)
+def attach_touch(scene, *arguments, name="touch"):
+    program = scene.workload(name, *arguments, stdout=-1)
     assert_equal(program.stdout.readline(), b"ready\n")
     scene.attach(program, "-e", "fault")
     return program
@@ -49,6 +49,19 @@ def a_huge_page_counts_as_the_memory_it_is(scene: Scene):
     if minor_faults(program) - before > 10 * count:
         raise Skip("the kernel had no huge page to give")
     assert weight > 0.7 * count * (2 << 20), (count, weight)
+
+
+@test
+def a_static_program_without_symbols_is_told_by_its_addresses(scene: Scene):
+    scene.flamed()
+    program = attach_touch(scene, name="touch_stripped")
+    before = minor_faults(program)
+    wait_until(lambda: minor_faults(program) > before + 5000, "5000 page faults")
+    rows = scene.folded(program.pid, "-e", "fault", "--last", "60s")
+    whole = sum(count for frames, count in rows
+                if not any(frame.startswith("[") for frame in frames[1:]))
+    assert whole > 0.9 * sum(count for _, count in rows), rows[:5]
+    assert any("touch_stripped+0x" in frame for frames, _ in rows for frame in frames), rows[:5]
 
 
 @test

@@ -636,8 +636,9 @@ static void describe_window(struct answer *answer, const struct question *questi
 					  "--waker to have that done");
 	if (answer->idle_threads) {
 		_cleanup_free_ char *note = memory_format(
-			"%u threads that slept throughout are left out; --idle shows them",
-			answer->idle_threads);
+			"%u thread%s slept throughout and %s left out; --idle shows them",
+			answer->idle_threads, answer->idle_threads == 1 ? "" : "s",
+			answer->idle_threads == 1 ? "is" : "are");
 
 		profile_add_note(profile, note);
 	}
