@@ -198,7 +198,6 @@ static __always_inline void unwind_start(struct scratch *scratch)
 	frame->is_leaf = 1;
 	frame->keeps_rbx = 1;
 	scratch->depth = 0;
-	scratch->stack_from = NO_ADDRESS;
 }
 
 /* Read the registers of user mode and get ready to walk; 0, or how the walk ends at once. */
@@ -210,6 +209,7 @@ static __always_inline int unwind_prepare(struct scratch *scratch, struct task_s
 	if (!scratch->mm)
 		return WALK_NO_MEMORY;
 	mapping_start(scratch);
+	scratch->stack_from = NO_ADDRESS; /* what was read for an earlier walk is no more */
 	/* Whether it runs or is in the kernel: user mode was left with these registers. */
 	if (bpf_probe_read_kernel(scratch->saved, sizeof(scratch->saved),
 				  (const void *)bpf_task_pt_regs(task)))
