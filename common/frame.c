@@ -13,6 +13,7 @@ static const char *const mark_names[FRAME_MARK_COUNT] = {
 	[FRAME_MARK_EXEC] = "[exec]",
 	[FRAME_MARK_LOST] = "[lost]",
 	[FRAME_MARK_FRAME_POINTER] = "[broken frame pointers]",
+	[FRAME_MARK_UPROBES] = "[uprobes]",
 	[FRAME_MARK_WAKER] = "--",
 	[FRAME_MARK_FOREIGN_WAKER] = "--",
 	[FRAME_MARK_INTERRUPT] = "[interrupt]",

@@ -34,6 +34,7 @@ enum frame_mark {
 	FRAME_MARK_EXEC,           /* [exec] the new image had not started yet */
 	FRAME_MARK_LOST,           /* [lost] samples that could not be kept */
 	FRAME_MARK_FRAME_POINTER,  /* [broken frame pointers] the chain does not reach the root */
+	FRAME_MARK_UPROBES,        /* [uprobes] code of the kernel, for functions that are probed */
 	/* Behind it, towards the leaf, comes who ended the sleep, from its leaf to its root. */
 	FRAME_MARK_WAKER,         /* -- */
 	FRAME_MARK_FOREIGN_WAKER, /* -- of another user's process */

@@ -23,6 +23,9 @@
 /* Attempts to find a moment in which no sample is under way. */
 #define LEDGER_TRIES 8
 
+/* The last page of user memory. */
+#define UPROBES_PAGE UINT64_C(0x7fffffffe000)
+
 /* What the root end of a stack says when the walk did not reach the root. */
 static const enum frame_mark marks[WALK_END_COUNT] = {
 	[WALK_TRUNCATED] = FRAME_MARK_TRUNCATED,
@@ -64,9 +67,16 @@ static int judge(struct pipeline *pipeline, const struct record_sample *sample, 
 	return 1;
 }
 
-/* A bare pc means something in its process alone: give it the module of that process. */
+/*
+ * A bare pc means something in its process alone: give it the module of that process. One page is
+ * where the kernel runs the instructions that probes have displaced, and where functions return to
+ * whose return is probed.
+ */
 static uint64_t place_pc(struct pipeline *pipeline, uint32_t thread, uint64_t pc)
 {
+	if (pc >= UPROBES_PAGE)
+		return frame_pack(MODULE_MARK, FRAME_MARK_UPROBES);
+
 	struct process *process = process_table_process(
 		pipeline->processes, process_table_thread(pipeline->processes, thread)->process);
 

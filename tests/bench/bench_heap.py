@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What watching a heap costs: runs with and without, in turn, and ratios of their medians.
+"""What watching a heap costs the program: phases with and without in turn, in one process, and the median of their ratios.
 
     bench_heap.py [ROUNDS]
 
-Needs root, and FLAMED, FLAMECTL and FLAME_WORKLOADS as the integration tests do.
+Needs root, and FLAMED, FLAMECTL and FLAME_WORKLOADS as the integration tests do. Beside it what else is installed:
+heaptrack, valgrind's massif, and the probes of bpftrace.
 """
 import glob
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -16,49 +18,124 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import harness  # noqa: E402
 
-SECONDS = 8
-CHURN_BYTES = 500
+SECONDS = 6
+SETTLE_SECONDS = 3
+QUIET_UNITS = 220  # of work between two allocations: less than 3000 of them a second
+PROBES = """uprobe:libc:malloc /pid == %d/ { @size[tid] = arg0; }
+uretprobe:libc:malloc /pid == %d && @size[tid]/ { @live[retval] = @size[tid]; @by[ustack] = sum(@size[tid]); delete(@size[tid]); }
+uprobe:libc:free /pid == %d/ { delete(@live[arg0]); }"""
 
 
-def allocations(scene, rate, *attach, preload=""):
-    """(allocations in a CPU second, CPU seconds of the program) of one run: what else runs here does not count."""
-    environment = dict(os.environ, LD_PRELOAD=preload, DUMP_HEAPTRACK_OUTPUT="/dev/null")
-    process = scene.workload("allocations", rate, "wait", stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-    if attach:
-        scene.flamectl("attach", process.pid, "-e", "heap", *attach)
-    process.stdin.write(b"\n")
-    process.stdin.flush()
-    time.sleep(SECONDS)
-    process.stdin.write(b"\n")
-    process.stdin.flush()
-    words = process.stdout.readline().split()
-    used = harness.cpu_seconds(process.pid)
-    if attach:
-        scene.flamectl("detach", process.pid)
-    harness.end_process(process)
-    return int(words[5]) / CHURN_BYTES / max(used, 0.01), used
+class Pairs:
+    """The workload that says all the time how long a pair of malloc and free takes."""
+
+    def __init__(self, scene, units=0, command=(), **options):
+        self.process = scene.start(*command, harness.workload("pair_speed"), units, stdout=subprocess.PIPE, **options)
+
+    def nanoseconds(self, seconds=SECONDS):
+        """CPU time of a pair, over the next seconds."""
+        os.set_blocking(self.process.stdout.fileno(), False)
+        while self.process.stdout.read():
+            pass
+        os.set_blocking(self.process.stdout.fileno(), True)
+        self.process.stdout.readline()
+        end, rates = time.monotonic() + seconds, []
+        while time.monotonic() < end:
+            rates.append(1 / float(self.process.stdout.readline()))
+        return 1 / statistics.fmean(rates)
 
 
-def compare(scene, title, rounds, rate, measure, with_options, preload=""):
-    without, with_it = [], []
+def system_seconds(pid):
+    """CPU time in the kernel and in all: the programs here have no reason to be in the kernel but the probes."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    user, system = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:13])
+    return system, user + system
+
+
+def show(title, without, with_it, ratios, kernel=None):
+    low, high = min(ratios), max(ratios)
+    more = "" if kernel is None else f"; in the kernel {100 * kernel:+.2f} % of its CPU time"
+    print(f"{title:58} {without:12.1f} {with_it:12.1f} {100 * (statistics.median(ratios) - 1):+9.2f} %  ({100 * (low - 1):+.1f} to "
+          f"{100 * (high - 1):+.1f}){more}", flush=True)
+
+
+def compare_attached(scene, title, rounds, units, *options):
+    pairs = Pairs(scene, units)
+    befores, ratios, withs = [pairs.nanoseconds()], [], []
+    pid = pairs.process.pid
+    system, everything = system_seconds(pid)
+    idle_share, system_with, everything_with = system / everything, 0, 0
     for _ in range(rounds):
-        without.append(allocations(scene, rate)[measure])
-        with_it.append(allocations(scene, rate, *with_options, preload=preload)[measure])
-    ratio = statistics.median(with_it) / statistics.median(without)
-    print(f"{title:60} {statistics.median(without):14.3f} {statistics.median(with_it):14.3f} {ratio:7.4f}", flush=True)
+        scene.flamectl("attach", pairs.process.pid, "-e", "heap", *options)
+        time.sleep(SETTLE_SECONDS)
+        began = system_seconds(pid)
+        withs.append(pairs.nanoseconds())
+        ended = system_seconds(pid)
+        system_with, everything_with = system_with + ended[0] - began[0], everything_with + ended[1] - began[1]
+        scene.flamectl("detach", pairs.process.pid)
+        time.sleep(1)
+        befores.append(pairs.nanoseconds())
+        ratios.append(withs[-1] / statistics.fmean(befores[-2:]))
+    harness.end_process(pairs.process)
+    show(title, statistics.median(befores), statistics.median(withs), ratios, system_with / everything_with - idle_share)
+
+
+def compare_command(scene, title, native, *command, **options):
+    other = Pairs(scene, 0, command, **options)
+    time.sleep(SETTLE_SECONDS)
+    found = other.nanoseconds(3)
+    harness.end_process(other.process)
+    show(title, native, found, [found / native])
+
+
+def compare_others(scene):
+    pairs = Pairs(scene)
+    native = pairs.nanoseconds()
+    bpftrace, valgrind = shutil.which("bpftrace"), shutil.which("valgrind")
+    if bpftrace:
+        program = PROBES % ((pairs.process.pid,) * 3)
+        tracer = scene.start(bpftrace, "-p", pairs.process.pid, "-e", program)
+        time.sleep(2 * SETTLE_SECONDS)
+        found = pairs.nanoseconds(3)
+        harness.end_process(tracer)
+        show("bpftrace: size, stack and free of each", native, found, [found / native])
+    harness.end_process(pairs.process)
+    heaptrack = next(iter(glob.glob("/usr/lib/**/libheaptrack_preload.so", recursive=True)), None)
+    if heaptrack:
+        compare_command(scene, "heaptrack (preloaded at start)", native,
+                        env=dict(os.environ, LD_PRELOAD=heaptrack, DUMP_HEAPTRACK_OUTPUT="/dev/null"))
+    if valgrind:
+        compare_command(scene, "valgrind --tool=massif (from the start)", native, valgrind, "-q", "--tool=massif",
+                        "--massif-out-file=/dev/null", stderr=subprocess.DEVNULL)
+
+
+def find_leak(scene):
+    process = scene.workload("leaky", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    scene.flamectl("attach", process.pid, "-e", "heap")
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    told = process.stdout.readline().decode().strip()
+    old = [(stack["verdict"], stack["frames"][-1][0]) for stack in
+           scene.flamectl_json("leaks", process.pid, "--older", "3s")["stacks"] if stack["bytes"]]
+    result = scene.flamectl_json("leaks", process.pid, "--older", "0s")
+    held = {stack["frames"][-1][0]: stack["bytes"] for stack in result["stacks"]}
+    cost = scene.target(process.pid)["overhead_percent"]
+    print(f"leak beside cache and churn: told {told}; found {held}, verdicts {old}, tier {result['processes'][0]['tier']}, "
+          f"cost {cost:.2f} %", flush=True)
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"{'':60} {'without':>14} {'with':>14} {'ratio':>7}")
+    print(f"{'ns of CPU time a pair':58} {'without':>12} {'with':>12} {'slower by':>11}")
     with harness.Scene() as scene:
         scene.flamed()
         for budget in ("1", "2"):
-            compare(scene, f"allocations/CPU s, as many as can be, budget {budget} %", rounds, 0, 0, ("--budget", budget))
-        compare(scene, "CPU seconds, 3000 allocations/s, full tier", rounds, 3000, 1, ("--budget", "1"))
-        heaptrack = next(iter(glob.glob("/usr/lib/**/libheaptrack_preload.so", recursive=True)), None)
-        if heaptrack:
-            compare(scene, "allocations/CPU s, as many as can be, heaptrack", rounds, 0, 0, (), preload=heaptrack)
+            compare_attached(scene, f"nothing but malloc and free, budget {budget} %", rounds, 0, "--budget", budget)
+        compare_attached(scene, "3000 pairs a second beside work, full tier", rounds, QUIET_UNITS, "--budget", "2")
+        compare_others(scene)
+        find_leak(scene)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -132,6 +132,17 @@ def a_prober_has_no_right_that_it_does_not_need(scene):
 
 
 @test
+def where_probes_return_to_is_called_what_it_is(scene):
+    scene.flamed()
+    program = Allocations(scene, 10000)
+    scene.attach(program, "-e", "cpu,heap", "-F", "999")
+    program.go()
+    names = wait_until(lambda: (found := {name for frames, _ in scene.folded(program.pid) for name in frames}) and
+                       "[uprobes]" in found and found, "samples in the page of the probes")
+    assert "[jit]" not in names
+
+
+@test
 def a_static_program_is_watched_by_its_symbols(scene):
     scene.flamed()
     program = Allocations(scene, 1000, "allocations_static")
@@ -216,6 +227,36 @@ def throws_and_survives(scene, **environment):
 def a_program_that_throws_out_of_operator_new_survives(scene):
     process = throws_and_survives(scene)
     assert process["complete"] is True, process
+
+
+def watched_with_musl(scene, *options):
+    compiler = need_tool("musl-gcc")
+    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    program = scene.path("musl")
+    sources = [os.path.join(root, "tests", "workloads", name) for name in ("allocations.c", "work.c")]
+    done = scene.run(compiler, "-O2", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-I", root, *options, "-o", program, *sources)
+    assert_equal(done.returncode, 0, f"exit status of the compiler: {done.stderr}")
+    scene.flamed()
+    program = Allocations(scene, 1000, name=program)
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 1000)
+    told = program.stop()
+    weights = leaf_weights(heap_profile(scene, program.pid))
+    assert_equal(weights["churn"], told["churn"])
+    held = {stack["frames"][-1][0]: stack["bytes"] for stack in
+            scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"]}
+    assert_equal(held["leak"], told["leak"])
+
+
+@test
+def musl_is_watched(scene):
+    watched_with_musl(scene)
+
+
+@test
+def musl_is_watched_in_a_static_program(scene):
+    watched_with_musl(scene, "-static")
 
 
 def replaced_allocator(scene, name, throws=True):
