@@ -148,17 +148,36 @@ static int has_events(const json_t *target, const char *event)
 }
 
 /* Non-zero when somebody has it sampled already in a way that will do. */
-static int is_sampled(struct recording *recording, const char *event)
+static int is_sampled(const json_t *target, const char *event)
 {
-	json_t *target = find_target(recording);
 	const char *state = json_string_value(json_object_get(target, "state"));
-	int is_enough = target && state && strcmp(state, "running") == 0 && !values.rate_hz &&
-			!values.no_children && has_events(target, event) &&
-			(!values.waker || json_is_true(json_object_get(target, "waker")));
 
-	recording->samples_before = json_number_value(json_object_get(target, "samples"));
-	json_decref(target);
-	return is_enough;
+	return target && state && strcmp(state, "running") == 0 && !values.rate_hz &&
+	       !values.no_children && has_events(target, event) &&
+	       (!values.waker || json_is_true(json_object_get(target, "waker")));
+}
+
+/* What the target measures already goes on: somebody wants it. */
+static void keep_events(json_t *parameters, const json_t *target)
+{
+	json_t *events = json_object_get(parameters, "events");
+	json_t *needed = json_copy(events);
+	size_t index;
+	json_t *event;
+
+	json_array_foreach(json_object_get(target, "events"), index, event)
+	{
+		size_t k;
+		json_t *other;
+		int is_there = 0;
+
+		json_array_foreach(needed, k, other) is_there |= json_equal(event, other);
+		if (!is_there)
+			json_array_append(events, event);
+	}
+	json_decref(needed);
+	if (json_is_true(json_object_get(target, "waker")))
+		json_object_set_new(parameters, "waker", json_true());
 }
 
 /* Have the process sampled; returns 0, or an exit code when that is not possible. */
@@ -166,11 +185,17 @@ static int attach(struct recording *recording)
 {
 	const char *event = selection_events[selection.event];
 	struct answer answer;
+	json_t *target = find_target(recording);
 
-	if (is_sampled(recording, event))
+	recording->samples_before = json_number_value(json_object_get(target, "samples"));
+	if (is_sampled(target, event)) {
+		json_decref(target);
 		return 0;
+	}
 	json_t *parameters =
 		json_pack("{s:i, s:o}", "pid", (int)recording->pid, "events", needed_events(event));
+	keep_events(parameters, target);
+	json_decref(target);
 	if (values.rate_hz)
 		json_object_set_new(parameters, "rate_hz",
 				    json_integer((json_int_t)values.rate_hz));

@@ -134,6 +134,17 @@ def record_samples_a_process_for_a_while_and_leaves_no_target(scene: Scene):
 
 
 @test
+def record_leaves_what_others_measure_going(scene: Scene):
+    scene.flamed()
+    program = scene.workload("sample_program")
+    scene.flamectl("attach", program.pid, "-e", "cpu,fault")
+    scene.flamectl("record", "-d", "1s", "-e", "offcpu", "--waker", "-o", scene.path("w.svg"), program.pid)
+    target = scene.target(program.pid)
+    assert_equal(set(target["events"]), {"cpu", "fault", "offcpu"})
+    assert target["waker"]
+
+
+@test
 def record_passes_the_exit_status_of_a_command_on(scene: Scene):
     scene.flamed()
     for status in (0, 7):

@@ -31,7 +31,7 @@ def who_is_looked_at_from_outside_has_the_same_stack(scene: Scene):
     program = start_waits(scene, "naps", "socket", "writer")
     # With so small a budget most naps are not walked as they begin, but some are met by looks.
     scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "0.01")
-    profile = wait_window(scene, program, "offcpu", 4)
+    profile = wait_window(scene, program, "offcpu", 2)
     for thread, place in (("naps", "wait_long_nap"), ("socket", "wait_socket")):
         stacks = {tuple(stack) for stack, _ in profile.rows[thread] if place in stack and stack[-1] in ("[timer]", "[socket]")}
         assert_equal(len(stacks), 1, str(stacks))
@@ -119,7 +119,7 @@ def who_ended_a_sleep_stands_above_it(scene: Scene):
     scene.flamed()
     program = start_waits(scene, "pipe", "socket", "writer", "cond", "signaller", "timer", "spin", "slow", "slow writer")
     scene.attach(program, "-e", "offcpu", "--waker")
-    profile = wait_window(scene, program, "offcpu", 4, waker=True)
+    profile = wait_window(scene, program, "offcpu", 3, waker=True)
     for name, waker, function in (("pipe", "writer", "wait_writer"), ("socket", "writer", "wait_writer"),
                                   ("cond", "signaller", "wait_signaller")):
         share = Wakers(profile, name).share(lambda frames: frames[0] == waker and function in frames)  # noqa: B023

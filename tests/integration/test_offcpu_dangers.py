@@ -85,7 +85,7 @@ def more_switches_than_the_budget_allows_are_seen_in_windows_without_bias(scene:
     def watch():
         return daemon.request("status")["sampling"]["watch"]
     wait_until(lambda: watch()["duty"] < 0.8, "the hooks are attached for a part of the time only")
-    profile = wait_window(scene, program, "offcpu", 8)
+    profile = wait_window(scene, program, "offcpu", 5)
     assert any("of the time" in note for note in profile.notes), profile.notes
 
     def share(name):
@@ -117,7 +117,7 @@ def the_hooks_are_attached_for_as_long_as_is_said(scene: Scene):
     wait_until(lambda: look() and duties[-1] < 0.8, "the hooks are attached for a part of the time only")
     duties.clear()
     seen, passed = look()
-    end = time.monotonic() + 6
+    end = time.monotonic() + 4
     wait_until(lambda: look() and time.monotonic() > end, "some windows")
     now_seen, now_passed = look()
     share = (now_seen - seen) / (now_passed - passed)
