@@ -12,12 +12,11 @@
 #include "daemon/core/processes/process_family.h"
 #include "daemon/core/processes/process_table.h"
 #include "daemon/core/sampling/sampler.h"
+#include "daemon/core/targets/enforcement.h"
 #include "daemon/core/targets/governor.h"
 #include "daemon/core/targets/interrupt_code.h"
 #include "daemon/core/targets/watch.h"
 #include "daemon/core/workers/broker_client.h"
-
-#define KEEP_ALL UINT32_MAX
 
 /* Every so many ticks the broker looks for CPUs that came or went. */
 #define CPU_CHECK_TICKS 5
@@ -25,16 +24,12 @@
 /* A family that grows faster than it can be looked at is followed by its own forks by then. */
 #define MAX_LOOKS 8
 
-struct waiter {
-	void (*done)(void *context);
-	void *context;
-};
-
 struct target_table {
 	struct sampler *sampler;
 	struct broker_client *broker;
 	struct cgroup_table *cgroups;
 	struct watch *watch;
+	struct enforcement *enforcement;
 	void (*on_change)(void *context, const struct target *target, enum target_change change);
 	void *change_context;
 	struct target **targets;
@@ -42,12 +37,6 @@ struct target_table {
 	size_t capacity;
 	uint32_t last_number;
 	uint32_t generation; /* of memberships */
-	uint32_t rate_hz;
-	uint32_t events;        /* that the watch was asked for */
-	uint32_t rates_pending; /* answers of the broker that are still to come */
-	struct waiter *waiters;
-	uint32_t waiter_count;
-	size_t waiter_capacity;
 	uint32_t ticks;
 	int knows_interrupts; /* the kernel programs have been told, or will be */
 };
@@ -61,6 +50,7 @@ struct target_table *target_table_new(struct sampler *sampler, struct broker_cli
 	table->broker = broker;
 	table->cgroups = cgroups;
 	table->watch = watch;
+	table->enforcement = enforcement_new(sampler, broker, watch);
 	table->generation = 1;
 	return table;
 }
@@ -79,8 +69,14 @@ void target_table_free(struct target_table *table)
 	for (uint32_t i = 0; i < table->count; i++)
 		free_target(table->targets[i]);
 	free(table->targets);
-	free(table->waiters);
+	enforcement_free(table->enforcement);
 	free(table);
+}
+
+/* Have the kernel programs know what is in the table now. */
+static void apply(struct target_table *table)
+{
+	enforcement_apply(table->enforcement, table->targets, table->count);
 }
 
 void target_table_watch(struct target_table *table,
@@ -132,155 +128,10 @@ struct target *target_table_find(struct target_table *table, const struct target
 	return NULL;
 }
 
-/* ---- What the kernel programs are told ---- */
-
-/* What is wanted of target now. */
-static uint32_t events_of(const struct target *target)
-{
-	return target->state == TARGET_RUNNING ? target->events : 0;
-}
-
-static int samples_cpu(const struct target *target)
-{
-	return (events_of(target) >> EVENT_CPU & 1) != 0;
-}
-
-static uint32_t keep_share(const struct target_table *table, const struct target *target)
-{
-	if (!samples_cpu(target) || table->rate_hz == 0)
-		return 0;
-	if (target->rate_hz >= table->rate_hz)
-		return KEEP_ALL;
-	return (uint32_t)((double)KEEP_ALL * target->rate_hz / table->rate_hz);
-}
-
-static struct profiled profile_as(const struct target_table *table, const struct target *target)
-{
-	return (struct profiled){
-		.keep = keep_share(table, target),
-		.target = target->number,
-		.flags = target->follows_children ? PROFILED_FOLLOW : 0,
-		.events = events_of(target),
-	};
-}
-
-static void update_process(void *context, uint32_t pid, const struct profiled *profiled)
-{
-	struct target_table *table = context;
-	struct target *target = target_table_by_number(table, profiled->target);
-
-	if (!target) {
-		sampler_remove_process(table->sampler, pid);
-		return;
-	}
-	struct profiled updated = profile_as(table, target);
-	updated.start_time_ns = profiled->start_time_ns;
-	updated.flags |= profiled->flags & PROFILED_EXITED;
-	if (updated.keep != profiled->keep || updated.flags != profiled->flags ||
-	    updated.events != profiled->events)
-		if (sampler_set_process(table->sampler, pid, &updated))
-			log_debug("A process left while its rate changed: pid=%u", pid);
-}
-
-static void on_rate_set(void *context, int error, const int *fds, size_t fd_count)
-{
-	struct target_table *table = context;
-
-	for (size_t i = 0; i < fd_count; i++)
-		close(fds[i]);
-	if (error == -ECANCELED)
-		return;
-	if (error)
-		log_error_errno(error, "The events could not be set up");
-	if (--table->rates_pending > 0)
-		return;
-	uint32_t count = table->waiter_count;
-	table->waiter_count = 0;
-	for (uint32_t i = 0; i < count; i++)
-		table->waiters[i].done(table->waiters[i].context);
-}
-
-static void set_rate(struct target_table *table)
-{
-	struct broker_request request = {.type = BROKER_SET_RATE, .value = table->rate_hz};
-
-	table->rates_pending++;
-	broker_client_send(table->broker, &request, on_rate_set, table);
-}
-
-static void set_events(struct target_table *table, uint32_t events)
-{
-	table->events = events;
-	table->rates_pending++;
-	watch_want(table->watch, events, on_rate_set, table);
-}
-
 void target_table_when_applied(struct target_table *table, void (*done)(void *context),
 			       void *context)
 {
-	if (table->rates_pending == 0) {
-		done(context);
-		return;
-	}
-	table->waiters = memory_grow(table->waiters, &table->waiter_capacity,
-				     table->waiter_count + 1, sizeof(*table->waiters));
-	table->waiters[table->waiter_count++] = (struct waiter){done, context};
-}
-
-/* Turn the targets into one rate and the sets of the kernel programs. */
-static void apply(struct target_table *table)
-{
-	struct sampler_settings *settings = sampler_settings(table->sampler);
-	struct profiled all = {0};
-	uint32_t rate_hz = 0, events = 0;
-	uint32_t names = 0, cgroups = 0;
-
-	double budget_percent = 0;
-
-	for (uint32_t i = 0; i < table->count; i++) {
-		uint32_t wanted = events_of(table->targets[i]);
-
-		events |= wanted;
-		/* The hooks are everybody's: who pays for most of them decides. */
-		if (wanted & ~(UINT32_C(1) << EVENT_CPU) &&
-		    table->targets[i]->budget_percent > budget_percent)
-			budget_percent = table->targets[i]->budget_percent;
-		if (samples_cpu(table->targets[i]) && table->targets[i]->rate_hz > rate_hz)
-			rate_hz = table->targets[i]->rate_hz;
-	}
-	int rate_changed = rate_hz != table->rate_hz;
-	table->rate_hz = rate_hz;
-	for (uint32_t i = 0; i < table->count; i++) {
-		const struct target *target = table->targets[i];
-		struct profiled profiled = profile_as(table, target);
-		int is_wanted = profiled.keep || profiled.events;
-
-		if (target->kind == TARGET_ALL && is_wanted)
-			all = profiled;
-		if (target->kind == TARGET_NAME && is_wanted)
-			names++;
-		if (target->kind == TARGET_CGROUP && is_wanted) {
-			cgroups++;
-			if (sampler_set_cgroup(table->sampler, target->cgroup_id, &profiled))
-				log_error("The set of cgroups is full");
-		} else if (target->kind == TARGET_CGROUP) {
-			sampler_remove_cgroup(table->sampler, target->cgroup_id);
-		}
-	}
-	settings->interval_ns = rate_hz ? NS_PER_SECOND / rate_hz : 0;
-	settings->all = all;
-	settings->kernel_stacks = 1;
-	sampler_clear_names(table->sampler);
-	settings->match_names = names;
-	settings->match_cgroups = cgroups;
-	sampler_each_process(table->sampler, update_process, table);
-	settings->generation++;
-	sampler_set_active(table->sampler, rate_hz > 0 || events);
-	if (rate_changed)
-		set_rate(table);
-	watch_set_budget(table->watch, budget_percent);
-	if (events != table->events)
-		set_events(table, events);
+	enforcement_when_done(table->enforcement, done, context);
 }
 
 /* ---- Attaching ---- */
@@ -314,7 +165,7 @@ static void set_options(struct target *target, const struct target_request *requ
 static int adopt(struct target_table *table, struct target *target, uint32_t pid,
 		 uint64_t start_time_ns)
 {
-	struct profiled before, profiled = profile_as(table, target);
+	struct profiled before, profiled = enforcement_profile(table->enforcement, target);
 
 	profiled.start_time_ns = start_time_ns;
 	if (pid == target->pid && !sampler_find_process(table->sampler, pid, &before) &&
@@ -456,7 +307,7 @@ static void hand_over(void *context, uint32_t pid, const struct profiled *profil
 		sampler_remove_process(handover->table->sampler, pid);
 		return;
 	}
-	struct profiled updated = profile_as(handover->table, handover->to);
+	struct profiled updated = enforcement_profile(handover->table->enforcement, handover->to);
 	updated.start_time_ns = profiled->start_time_ns;
 	updated.flags |= profiled->flags & PROFILED_EXITED;
 	if (sampler_set_process(handover->table->sampler, pid, &updated))
@@ -562,8 +413,8 @@ uint32_t target_table_judge(struct target_table *table, const struct record_samp
 		    (!best || target->rate_hz > best->rate_hz))
 			best = target;
 	}
-	struct profiled verdict =
-		best ? profile_as(table, best) : (struct profiled){.flags = PROFILED_NOT};
+	struct profiled verdict = best ? enforcement_profile(table->enforcement, best)
+				       : (struct profiled){.flags = PROFILED_NOT};
 	sampler_set_name(table->sampler, sample->process_name, &verdict);
 	if (best && best->follows_children) {
 		struct profiled followed = verdict;
@@ -654,8 +505,8 @@ void target_table_tick(struct target_table *table, uint64_t now_ns, uint64_t old
 	}
 	if (has_pids)
 		notice_exits(table, now_ns);
-	if (table->rate_hz && ++table->ticks % CPU_CHECK_TICKS == 0)
-		set_rate(table);
+	if (target_table_rate_hz(table) && ++table->ticks % CPU_CHECK_TICKS == 0)
+		enforcement_renew_rate(table->enforcement);
 }
 
 void target_table_govern(struct target_table *table, double core_ns_per_sample)
@@ -682,5 +533,5 @@ void target_table_govern(struct target_table *table, double core_ns_per_sample)
 
 uint32_t target_table_rate_hz(const struct target_table *table)
 {
-	return table->rate_hz;
+	return enforcement_rate_hz(table->enforcement);
 }
