@@ -20,7 +20,7 @@ import harness  # noqa: E402
 
 SECONDS = 6
 SETTLE_SECONDS = 3
-QUIET_UNITS = 220  # of work between two allocations: less than 3000 of them a second
+QUIET_UNITS = 360  # of work between two allocations: less than 3000 of them a second
 PROBES = """uprobe:libc:malloc /pid == %d/ { @size[tid] = arg0; }
 uretprobe:libc:malloc /pid == %d && @size[tid]/ { @live[retval] = @size[tid]; @by[ustack] = sum(@size[tid]); delete(@size[tid]); }
 uprobe:libc:free /pid == %d/ { delete(@live[arg0]); }"""

@@ -25,6 +25,10 @@
 /* Children that were forked shortly after each other are rid of their probes together. */
 #define SWEEP_MS 100
 
+/* The budget is held over such a stretch, and not exceeded by more than so much in a second. */
+#define STRETCH_NS (5 * NS_PER_SECOND)
+#define FAR_OVER   1.5
+
 /* How long the windows must have said that everything would fit before it is tried again. */
 #define RETRY_FULL_NS (60 * NS_PER_SECOND)
 
@@ -530,6 +534,24 @@ static int fits_again(struct heap_process *process, uint64_t now_ns)
 	return now_ns - process->fits_since_ns >= RETRY_FULL_NS;
 }
 
+/*
+ * Is the budget exceeded: by far in the last second, or at all over some? A second alone may have
+ * been disturbed by what else runs here.
+ */
+static int is_over(const struct heap_process *process, const struct heap_spending *last,
+		   uint64_t now_ns)
+{
+	double percent = process->request.budget_percent;
+	struct heap_sums sums;
+
+	if (heap_governor_is_over(percent * FAR_OVER, last))
+		return 1;
+	if (now_ns - process->evidence.since_ns < STRETCH_NS)
+		return 0;
+	sums = heap_ledger_between(&process->ledger, now_ns - STRETCH_NS, now_ns);
+	return percent > 0 && sums.cost_ns > percent / 100 * sums.base_ns;
+}
+
 void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 {
 	if ((process->tier != HEAP_TIER_FULL && process->tier != HEAP_TIER_DUTY) || process->done)
@@ -541,7 +563,7 @@ void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 	set_fuse(process);
 	if (process->tier == HEAP_TIER_FULL) {
 		live_heap_look(process->live);
-		if (heap_governor_is_over(process->request.budget_percent, &spending))
+		if (is_over(process, &spending, now_ns))
 			go_duty(process, "it allocates too often for its budget");
 		else if (process->evidence.incomplete_ns)
 			go_duty(process, "its records came faster than they could be taken");
