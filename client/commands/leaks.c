@@ -75,6 +75,12 @@ static char *format_age(double seconds)
 	return memory_format("%ldh%02ldm", left / 3600, left / 60 % 60);
 }
 
+/* Then frees are missed. */
+static int is_in_windows(const json_t *process)
+{
+	return strcmp(text_of(process, "tier"), "duty") == 0;
+}
+
 static void print_process(const json_t *process)
 {
 	_cleanup_free_ char *name = text_copy_printable(text_of(process, "name"));
@@ -84,9 +90,13 @@ static void print_process(const json_t *process)
 	size_t i;
 	json_t *note;
 
-	printf("%s (%.0f): %s in %.0f blocks, watched for %s, tier %s\n", name,
-	       number_of(process, "pid"), held, number_of(process, "live_count"), watched,
-	       text_of(process, "tier"));
+	if (is_in_windows(process))
+		printf("%s (%.0f): what it holds is not known, watched for %s, tier duty\n", name,
+		       number_of(process, "pid"), watched);
+	else
+		printf("%s (%.0f): %s in %.0f blocks, watched for %s, tier %s\n", name,
+		       number_of(process, "pid"), held, number_of(process, "live_count"), watched,
+		       text_of(process, "tier"));
 	json_array_foreach(notes, i, note)
 	{
 		_cleanup_free_ char *text = text_copy_printable(json_string_value(note));
@@ -152,13 +162,17 @@ static void print_result(const json_t *result)
 		memory_format("leaks: held for %s or longer, and growing look after look", older);
 	_cleanup_free_ char *caches =
 		memory_format("not growing: held for %s or longer, as caches are", older);
-	size_t i, count;
+	size_t i, count, known_count = 0;
 	json_t *process;
 
-	json_array_foreach(processes, i, process) print_process(process);
+	json_array_foreach(processes, i, process)
+	{
+		print_process(process);
+		known_count += !is_in_windows(process);
+	}
 	count = print_kind(stacks, "leak", leaks);
 	count += print_kind(stacks, "cache", caches);
-	if (!count)
+	if (!count && known_count)
 		printf("\nnothing has been held for %s\n", older);
 }
 

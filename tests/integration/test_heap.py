@@ -59,6 +59,11 @@ def a_program_that_allocates_too_often_is_watched_in_windows(scene):
     assert_equal([change["tier"] for change in found["tiers"]], ["full", "duty"])
     assert not found["complete"]
     assert_in("frees were missed", " ".join(found["notes"]))
+    assert_in("no list of what is held", " ".join(found["notes"]))
+    assert_equal(scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"], [])
+    told = scene.flamectl("leaks", program.pid).stdout
+    assert_in("what it holds is not known", told)
+    assert "nothing has been held" not in told
     wait_until(lambda: leaf_weights(heap_profile(scene, program.pid)).get("churn", 0) > 1e9, "windows give allocations")
     notes = " ".join(heap_profile(scene, program.pid)["notes"])
     assert_in("duty", notes, "the answer tells the tier")
@@ -151,6 +156,15 @@ def a_static_program_is_watched_by_its_symbols(scene):
     scene.wait_samples(program.pid, 1000)
     told = program.stop()
     assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+
+
+@test
+def what_is_no_pid_is_refused_with_what_to_do(scene):
+    scene.flamed()
+    for selector in ("--comm", "x*"), ("--cgroup", "/"), ("--all",):
+        refused = scene.flamectl("attach", *selector, "-e", "heap", status=1)
+        assert_in("name pids", refused.stderr)
+    assert_equal(scene.daemons[-1].request("list")["targets"], [])
 
 
 @test

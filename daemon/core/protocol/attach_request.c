@@ -238,7 +238,8 @@ static int read_events(struct request *request, const struct sources *sources,
 	}
 	if (*events >> EVENT_HEAP & 1 && selector->kind != TARGET_PID) {
 		request_error(request, ERROR_BAD_PARAMETER,
-			      "the heap is watched process by process: name a pid");
+			      "the heap is watched process by process: name pids, as in flamectl "
+			      "attach $(pidof NAME) -e heap");
 		return -EINVAL;
 	}
 	return 0;

@@ -67,6 +67,10 @@ static json_t *reasons(const struct pending_leaks *leaks, const struct heap_proc
 				      json_sprintf("since %.0f s frees were missed: %s",
 						   seconds_since(leaks, evidence->incomplete_ns),
 						   evidence->reason));
+	if (heap_process_tier(process) == HEAP_TIER_DUTY)
+		json_array_append_new(all,
+				      json_string("so there is no list of what is held; dump, svg "
+						  "and top show what is allocated"));
 	if (evidence->has_throwing)
 		json_array_append_new(
 			all,
@@ -211,6 +215,9 @@ static void add_process(struct pending_leaks *leaks, const struct heap_process *
 		live_heap_report(heap_process_live(process), before_ns, &count);
 
 	json_array_append_new(leaks->processes, describe_process(leaks, process));
+	/* What was held when frees began to be missed says nothing about now. */
+	if (heap_process_tier(process) == HEAP_TIER_DUTY)
+		return;
 	for (size_t i = 0; i < count && i < limit; i++) {
 		leaks->held = memory_grow(leaks->held, &leaks->capacity, leaks->count + 1,
 					  sizeof(*leaks->held));
