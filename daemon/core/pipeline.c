@@ -159,7 +159,9 @@ static void on_whole_sample(void *context, const struct record_sample *sample)
 		 &(struct cost){.spent_ns = sample->cost_ns +
 					    (uint64_t)pipeline_ns_per_record(pipeline),
 				.base_ns = weight});
-	totals->rate_hz = target_table_rate_hz(pipeline->targets);
+	/* What comes behind a detach was still sampled at the rate before. */
+	if (target_table_rate_hz(pipeline->targets))
+		totals->rate_hz = target_table_rate_hz(pipeline->targets);
 }
 
 static void on_sample(void *context, const struct record_sample *sample)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every sample is kept or lost by name, and nothing grows: descriptors, memory, targets."""
 import os
+import signal
 
-from harness import Scene, assert_equal, descriptor_count, main, pss_kib, test, wait_until
+from harness import Scene, assert_equal, assert_in, cpu_seconds, descriptor_count, main, pss_kib, test, wait_until
 
 CPUS = os.cpu_count() or 1
 
@@ -53,6 +54,35 @@ def settled(daemon):
     """The samples kept once two answers agree."""
     first, second = (daemon.request("status")["samples"] for _ in range(2))
     return first["kept"] if first == second else None
+
+
+@test
+def samples_that_were_lost_are_drawn_where_the_whole_host_is_shown(scene: Scene):
+    daemon = scene.flamed()
+    programs = [scene.workload("sample_program") for _ in range(CPUS)]
+    scene.attach_all("-F", "4999")
+    scene.wait_samples(None, 100)
+    core = daemon.core()
+
+    def is_losing():
+        # While the core does not run the ring fills up.
+        os.kill(core, signal.SIGSTOP)
+        before = sum(cpu_seconds(program.pid) for program in programs)
+        wait_until(lambda: sum(cpu_seconds(program.pid) for program in programs) > before + CPUS, "a second of every CPU")
+        os.kill(core, signal.SIGCONT)
+        return sum(daemon.request("status")["samples"]["lost"].values())
+    lost = wait_until(is_losing, "samples are lost")
+    scene.flamectl("detach", "all")
+    wait_until(lambda: settled(daemon), "every sample has arrived")
+    profile = scene.profile(last_ms=600000)
+    drawn = [row for row in profile["rows"] if row[0] == -1]
+    assert_equal(sum(row[2] for row in drawn), profile["samples"]["lost"]["ring_full"])
+    assert drawn[0][2] > lost / 2 and drawn[0][3] > 0, (drawn, lost)
+    assert_equal(sum(row[2] for row in profile["rows"]), profile["samples"]["taken"])
+    assert_in((["[lost]"], drawn[0][2]), scene.folded("--last", "10m"))
+    assert "[lost]" in scene.flamectl("svg", "--last", "10m", "-o", "-").stdout
+    # Nobody knows whose they were.
+    assert "[lost]" not in scene.flamectl("dump", programs[0].pid, "--last", "10m").stdout
 
 
 @test

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/frame.h"
 #include "common/memory.h"
 #include "daemon/core/history/idle.h"
@@ -141,6 +142,19 @@ static void add_totals(struct row_sums *sums, const struct bucket_totals *totals
 		sum->duty = totals->duty;
 	if (totals->rate_hz > sum->rate_hz)
 		sum->rate_hz = totals->rate_hz;
+}
+
+/* Whose they were is lost with them: they are told where everything is. */
+static void find_lost(struct row_sums *sums, const struct bucket_totals *totals)
+{
+	const struct question *question = sums->question;
+
+	if (!is_asked(question, EVENT_CPU) || question->measure->is_reconciled ||
+	    question->selector_count || question->tid ||
+	    question->owner_uid != TARGET_PRIVILEGED || !totals->rate_hz)
+		return;
+	sums->lost_count = (double)totals->lost[0];
+	sums->lost_ns = sums->lost_count * NS_PER_SECOND / totals->rate_hz;
 }
 
 static void collect_rows(struct row_sums *sums, const struct bucket_window *window,
@@ -290,6 +304,7 @@ void row_sums_collect(struct row_sums *sums, const struct question_sources *sour
 	sums->sources = sources;
 	sums->question = question;
 	collect_rows(sums, window, totals);
+	find_lost(sums, totals);
 	cut_wakers(sums);
 	settle_rows(sums);
 	sums->question = NULL;

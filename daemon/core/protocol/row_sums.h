@@ -36,6 +36,8 @@ struct row_sums {
 	struct reconcile *reconcile; /* NULL: not for this measure */
 	uint32_t idle_threads;       /* that are left out */
 	int lacks_wakers;            /* they were asked for and not recorded */
+	double lost_count;           /* samples of the whole host that were taken and not kept */
+	double lost_ns;              /* and the time they stood for */
 	/* The same bucket by bucket, if asked for. */
 	struct slice_row *slice_rows;
 	size_t slice_row_count;

@@ -235,6 +235,22 @@ static uint32_t translate_thread(struct translation *translation, uint32_t numbe
 	return translation->threads[number];
 }
 
+/* Samples that could not be kept are a stack of their own, of no thread. */
+static void add_lost(struct profile *profile, const struct row_sums *sums)
+{
+	struct profile_frame frame = {
+		.name = profile_string(profile, frame_mark_name(FRAME_MARK_LOST)),
+		.kind = FRAME_MARKED,
+	};
+
+	if (sums->lost_count > 0)
+		profile_add_row(profile, PROFILE_NO_THREAD,
+				profile_add_node(profile, PROFILE_NO_NODE,
+						 profile_add_frame(profile, &frame)),
+				sums->lost_count, sums->lost_ns,
+				sums->lost_ns * sums->lost_ns / sums->lost_count);
+}
+
 void translation_fill(struct profile *profile, const struct row_sums *sums,
 		      const struct question *question)
 {
@@ -271,6 +287,7 @@ void translation_fill(struct profile *profile, const struct row_sums *sums,
 		profile_add_slice_row(profile, slice->slice, row_map[slice->row],
 				      (double)slice->weight);
 	}
+	add_lost(profile, sums);
 	hashmap_fini(&translation.index);
 	free(translation.named);
 	free(translation.frames);
