@@ -150,8 +150,8 @@ static void find_lost(struct row_sums *sums, const struct bucket_totals *totals)
 	const struct question *question = sums->question;
 
 	if (!is_asked(question, EVENT_CPU) || question->measure->is_reconciled ||
-	    question->selector_count || question->tid ||
-	    question->owner_uid != TARGET_PRIVILEGED || !totals->rate_hz)
+	    question->selector_count || question->tid || question->owner_uid != TARGET_PRIVILEGED ||
+	    !totals->rate_hz)
 		return;
 	sums->lost_count = (double)totals->lost[0];
 	sums->lost_ns = sums->lost_count * NS_PER_SECOND / totals->rate_hz;
