@@ -234,7 +234,21 @@ struct pt_regs___kernel {
 	unsigned long orig_ax;
 } kernel_type;
 
+/* A call whose return is probed: its return address was replaced. */
+struct return_instance {
+	unsigned long stack; /* where it was */
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
+} kernel_type;
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+	unsigned long vaddr;     /* of the probed instruction that is run elsewhere */
+	unsigned long xol_vaddr; /* there */
+} kernel_type;
+
 struct task_struct {
+	struct uprobe_task *utask;
 	unsigned int flags;
 	unsigned int __state;
 	int on_cpu;

@@ -12,6 +12,11 @@
 #include "bpf/identity.bpf.h"
 #include "bpf/mapping.bpf.h"
 
+/* Of uprobes; bytes, but for the calls, which are those of a thread whose return is probed. */
+#define PROBED_BYTES  16 /* that an instruction has where it is run in place of the probed one */
+#define PROBED_PUSHED 64 /* of stack that the code which functions return to may use */
+#define PROBED_CALLS  64
+
 /* The shard that a place is in. */
 static __always_inline const struct unwind_shard *unwind_shard_get(__u32 place)
 {
@@ -129,6 +134,54 @@ static __always_inline int unwind_step_file(__u32 slot, struct scratch *scratch,
 }
 
 /*
+ * Where the frame of the current task really is, if it seems to be in the page that uprobes use: there
+ * probed instructions are run, and there functions return whose return is probed. Non-zero when that
+ * was so, and the frame has been put right.
+ */
+__weak __noinline int unwind_probed(__u32 slot)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct scratch *scratch = scratch_get(slot);
+	struct return_instance *call;
+	struct uprobe_task *probed;
+	__u64 place;
+
+	if (!scratch || !bpf_core_field_exists(task->utask))
+		return 0;
+	probed = BPF_CORE_READ(task, utask);
+	if (!probed)
+		return 0;
+	call = BPF_CORE_READ(probed, return_instances);
+	if (scratch->frame.is_leaf) {
+		place = scratch->frame.pc - BPF_CORE_READ(probed, xol_vaddr);
+		if (place < PROBED_BYTES) {
+			scratch->frame.pc = BPF_CORE_READ(probed, vaddr) + place;
+			return 1;
+		}
+		/* The function has returned already, to what tells the kernel so. */
+		place = BPF_CORE_READ(call, stack) + UNWIND_WORD;
+		if (!call || place - scratch->frame.sp > PROBED_PUSHED)
+			return 0;
+		scratch->frame.pc = BPF_CORE_READ(call, orig_ret_vaddr);
+		scratch->frame.sp = place;
+		scratch->frame.is_exact = 0;
+		scratch->frame.is_leaf = 0;
+		return 1;
+	}
+	for (int i = 0; i < PROBED_CALLS && call; i++) {
+		if (BPF_CORE_READ(call, stack) == scratch->frame.sp - UNWIND_WORD) {
+			place = BPF_CORE_READ(call, orig_ret_vaddr);
+			if (place == scratch->frame.pc)
+				return 0;
+			scratch->frame.pc = place;
+			return 1;
+		}
+		call = BPF_CORE_READ(call, next);
+	}
+	return 0;
+}
+
+/*
  * Write the frame that the walk has come to and move on to its caller. Returns UNWIND_GOES_ON, or
  * how the walk ends.
  */
@@ -146,6 +199,9 @@ __weak __noinline int unwind_advance(__u32 slot)
 	mapping = &scratch->mappings[scratch->last_mapping & (SCRATCH_MAPPINGS - 1)];
 	if (pc - mapping->start >= mapping->end - mapping->start) {
 		index = mapping_find(slot, pc);
+		/* Before the first byte of the page for probes, to which functions return. */
+		if (index < 0 && !scratch->is_outside && unwind_probed(slot))
+			return UNWIND_GOES_ON;
 		if (index < 0) {
 			/* The leaf is where it is, a caller that is nowhere is none. */
 			if (!scratch->depth)
@@ -156,6 +212,8 @@ __weak __noinline int unwind_advance(__u32 slot)
 		scratch->last_mapping = (__u32)index;
 		mapping = &scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
 	}
+	if (mapping->module == MODULE_NONE && !scratch->is_outside && unwind_probed(slot))
+		return UNWIND_GOES_ON;
 	is_32_bit = scratch->saved[SAVED_CS] == CS_32_BIT;
 	/* The vdso of such a process is another one. */
 	place = is_32_bit && mapping->module == MODULE_VDSO ? pc & FRAME_OFFSET_MASK

@@ -238,6 +238,23 @@ int main(void)
 
 
 @test
+def functions_that_are_probed_are_whole(scene):
+    """They return to a page of the kernel's, and their first instruction may be run there, while their heap is watched."""
+    program = build(scene, FRAMES + "#include <stdlib.h>\n"
+                    "FRAME void allocate(void) { for (int i = 0; i < 100; i++) { void *volatile block = malloc(100 + i); free(block); } }\n"
+                    "int main(void) { for (;;) allocate(); }")
+    scene.flamed()
+    process = scene.start(program)
+    scene.attach(process, "-F", "999", "-e", "cpu,heap")
+    scene.wait_samples(process.pid, 500)
+    rows = scene.folded(process.pid, "-e", "cpu")
+    assert share_of(rows, "malloc") > 10, rows[:5]
+    # But for the moments when the kernel has put the return address in place and not noted it, or taken it away already.
+    assert_whole(rows, 95)
+    assert_chain([(frames, count) for frames, count in rows if not frames[1].startswith("[")], ["main", "allocate"])
+
+
+@test
 def redis_as_it_is_shipped_is_whole(scene):
     server, client = need_tool("redis-server"), need_tool("redis-benchmark")
     path = scene.path("redis.sock")
