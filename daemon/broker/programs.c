@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,6 +105,13 @@ static int find_pid_namespace(const struct programs *programs)
 		       : 0;
 }
 
+/* The kernel's types, which loading takes, leave megabytes behind that nobody needs again. */
+static int loaded(int error)
+{
+	malloc_trim(0);
+	return error;
+}
+
 int programs_open(int cpu_count, int mapping_in_tables, struct programs **result)
 {
 	_cleanup_(programs_closep) struct programs *programs = memory_new(sizeof(*programs));
@@ -120,7 +128,7 @@ int programs_open(int cpu_count, int mapping_in_tables, struct programs **result
 		error = find_pid_namespace(programs);
 	if (!error)
 		error = base_bpf__attach(programs->skeleton);
-	if (error)
+	if (loaded(error))
 		return error;
 	*result = steal_ptr(&programs);
 	return 0;
@@ -180,7 +188,7 @@ static int need_watch(struct programs *programs)
 {
 	struct program_base base = get_base(programs);
 
-	return programs->watch ? 0 : watch_programs_open(&base, &programs->watch);
+	return programs->watch ? 0 : loaded(watch_programs_open(&base, &programs->watch));
 }
 
 int programs_open_look(struct programs *programs, int *fd)
@@ -205,7 +213,8 @@ int programs_set_hooks(struct programs *programs, uint64_t hooks)
 int programs_get_heap(struct programs *programs, int is_single, struct prober_setup *setup)
 {
 	struct program_base base = get_base(programs);
-	int error = programs->heap ? 0 : heap_programs_open(&base, is_single, &programs->heap);
+	int error =
+		programs->heap ? 0 : loaded(heap_programs_open(&base, is_single, &programs->heap));
 
 	if (error)
 		return error;
