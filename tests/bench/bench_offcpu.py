@@ -158,16 +158,25 @@ def kernel_ns(daemon):
     total = 0
     for pid in daemon.pids():
         for name in os.listdir(f"/proc/{pid}/fdinfo"):
-            with open(f"/proc/{pid}/fdinfo/{name}", encoding="utf-8") as file:
-                found = re.search(r"run_time_ns:\s+([0-9]+)", file.read())
+            try:
+                with open(f"/proc/{pid}/fdinfo/{name}", encoding="utf-8") as file:
+                    found = re.search(r"run_time_ns:\s+([0-9]+)", file.read())
+            except FileNotFoundError:
+                continue  # closed meanwhile
             total += int(found.group(1)) if found else 0
     return total
+
+
+def switch_stats_off():
+    with open("/proc/sys/kernel/bpf_stats_enabled", "w", encoding="utf-8") as file:
+        file.write("0")
 
 
 def host(scene):
     daemon = scene.daemons[-1]
     with open("/proc/sys/kernel/bpf_stats_enabled", "w", encoding="utf-8") as file:
         file.write("1")
+    scene.stack.callback(switch_stats_off)
     scene.flamectl("attach", "--all", "-e", "offcpu")
     time.sleep(2)
     before, cpu, began = kernel_ns(daemon), sum(map(cpu_seconds, daemon.pids())), time.monotonic()
@@ -178,8 +187,6 @@ def host(scene):
     show("the whole host off the CPU: kernel programs, of one CPU", f"{(kernel_ns(daemon) - before) / passed / 1e7:.2f} %",
          "idle: at most 0.2 %")
     show("the same: the daemon", f"{100 * (sum(map(cpu_seconds, daemon.pids())) - cpu) / passed:.2f} %")
-    with open("/proc/sys/kernel/bpf_stats_enabled", "w", encoding="utf-8") as file:
-        file.write("0")
     scene.flamectl("detach", "all")
 
 
