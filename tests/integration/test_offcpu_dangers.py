@@ -85,14 +85,15 @@ def more_switches_than_the_budget_allows_are_seen_in_windows_without_bias(scene:
     def watch():
         return daemon.request("status")["sampling"]["watch"]
     wait_until(lambda: watch()["duty"] < 0.8, "the hooks are attached for a part of the time only")
-    profile = wait_window(scene, program, "offcpu", 5)
+    profile = wait_window(scene, program, "offcpu", 8)
     assert any("of the time" in note for note in profile.notes), profile.notes
 
     def share(name):
         own = [(stack, weight) for stack, weight in profile.rows["mixed"] if "wait_mixed" in stack]
         return sum(weight for stack, weight in own if name in stack) / sum(weight for _, weight in own)
-    # 16 of 20 microseconds, and to both what a switch takes; some 100 of those sleeps are looked at.
-    assert 0.6 < share("wait_for_much") < 0.95, profile.rows["mixed"]
+    # 16 of 20 microseconds, and to both what a switch takes: about 0.7. Some 150 of those sleeps are looked at, a few in each
+    # window, so that the share is known to 0.05 or so.
+    assert 0.5 < share("wait_for_much") < 0.95, profile.rows["mixed"]
     # Totals are the scheduler's, whatever was looked at: nearly all of the time the one works and the other waits.
     waited = profile.total("mixed") / 1e9
     assert 0.5 * profile.seconds < waited <= 1.01 * profile.seconds, (waited, profile.seconds)
