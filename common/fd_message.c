@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 union control {
@@ -12,11 +13,23 @@ union control {
 	char bytes[CMSG_SPACE(FD_MESSAGE_MAX_FDS * sizeof(int))];
 };
 
+/* Wait a millisecond, unless that was done long enough. */
+static int may_wait(unsigned int *waited_ms)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	if (++*waited_ms > FD_MESSAGE_PATIENCE_MS)
+		return 0;
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
 int fd_message_send(int socket, const void *data, size_t length, const int *fds, size_t fd_count)
 {
 	union control control = {0};
 	struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	unsigned int waited_ms = 0;
 	ssize_t sent;
 
 	if (fd_count > FD_MESSAGE_MAX_FDS)
@@ -32,7 +45,7 @@ int fd_message_send(int socket, const void *data, size_t length, const int *fds,
 	}
 	do {
 		sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
+	} while (sent < 0 && (errno == EINTR || (errno == ETOOMANYREFS && may_wait(&waited_ms))));
 	if (sent < 0)
 		return -errno;
 	return (size_t)sent == length ? 0 : -EIO;

@@ -52,6 +52,7 @@ static const int allowed[] = {
 	SCMP_SYS(munmap),         SCMP_SYS(mremap),
 	SCMP_SYS(madvise),        SCMP_SYS(futex),
 	SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),
+	SCMP_SYS(nanosleep),      SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(setitimer),      SCMP_SYS(sysinfo), /* qsort() asks how much memory there is */
 	SCMP_SYS(getrandom),      SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),

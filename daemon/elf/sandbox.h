@@ -14,7 +14,7 @@
 
 #define SANDBOX_MAX_ADDRESSES   (UINT64_C(8) << 30) /* bytes; files that libdw maps count */
 #define SANDBOX_MAX_MEMORY      (UINT64_C(1) << 30) /* bytes of its own */
-#define SANDBOX_MAX_DESCRIPTORS 16
+#define SANDBOX_MAX_DESCRIPTORS 256                 /* see common/fd_message.h for why so many */
 
 /*
  * Confine this process; everything but the standard descriptors and keep_fd is closed. Errors: any

@@ -14,7 +14,7 @@
 #include "common/memory.h"
 
 #define FETCH_SANDBOX_MAX_MEMORY      (UINT64_C(2) << 30) /* bytes of addresses */
-#define FETCH_SANDBOX_MAX_DESCRIPTORS 64
+#define FETCH_SANDBOX_MAX_DESCRIPTORS 256 /* see common/fd_message.h for why so many */
 
 /*
  * Confine this process; everything but the standard descriptors and keep_fd is closed. Errors: any

@@ -175,6 +175,36 @@ def in_a_pid_namespace_processes_have_the_numbers_of_that_namespace(scene: Scene
     assert len(pids) > 1 and parent <= min(pids) and max(pids) < 1 << 22, sorted(pids)[:10]
 
 
+# Puts descriptors on their way, as a user, and takes them out again when it is told to.
+IN_FLIGHT = """
+import array, os, resource, socket, sys
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for _ in range(4):
+    ours.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * 250))])
+print("sent", flush=True)
+sys.stdin.read()
+"""
+
+
+@test
+def readers_wait_while_too_many_descriptors_of_their_user_are_on_their_way(scene: Scene):
+    daemon = scene.flamed()
+    user = proc_status(daemon.core())["Uid"].split()[0]
+    blocker = scene.start("/usr/bin/python3", "-c", IN_FLIGHT, user, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert_equal(blocker.stdout.readline(), b"sent\n")
+    program = scene.workload("sample_program")
+    scene.attach(program, "-F", "499")
+    reader = wait_until(lambda: daemon.find("flamed-elf"), "a reader")
+    wait_until(lambda: "nanosleep" in open(f"/proc/{reader}/stack", encoding="ascii").read(), "it waits")
+    blocker.stdin.close()
+    scene.wait_samples(program.pid, 100)
+    assert share_of(scene.folded(program.pid), "compute_hot") > 50
+    assert_equal(daemon.request("status")["counters"]["readers.replaced"], 0)
+
+
 @test
 def a_flood_of_records_does_not_stop_the_daemon_from_ending(scene: Scene):
     daemon = scene.flamed()
