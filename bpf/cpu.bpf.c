@@ -76,6 +76,11 @@ int on_cpu_event(struct bpf_perf_event_data *context)
 		(selection.is_pending ? SAMPLE_PENDING : 0) | (in_kernel ? SAMPLE_IN_KERNEL : 0);
 	sample->header.type = RECORD_SAMPLE;
 	sample_identify(sample, task, bpf_get_current_cgroup_id());
+	/* Who ends may lose the number while this is running. */
+	if (pid_is_translated) {
+		sample->pid = pid;
+		sample->tid = sample->tid ? sample->tid : pid;
+	}
 	scratch->pid = pid;
 	scratch->start_time_ns = start_time_ns;
 

@@ -145,6 +145,7 @@ def a_child_that_is_not_followed_is_rid_of_its_probes(scene):
     child = wait_until(lambda: next(iter(children_of(program.pid)[1:]), None), "the child")
     wait_until(lambda: not altered_code(child), "the child's code is as in the files")
     assert altered_code(program.pid), "the parent is still probed"
+    wait_until(lambda: leaf_weights(heap_profile(scene, program.pid)).get("churn"), "the parent allocates")
     os.kill(child, signal.SIGUSR1)
     program.go()
     told = [program.told(), program.told()]
