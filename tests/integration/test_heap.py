@@ -142,6 +142,7 @@ def where_probes_return_to_is_called_what_it_is(scene):
     program = Allocations(scene, 10000)
     scene.attach(program, "-e", "cpu,heap", "-F", "999")
     program.go()
+    wait_until(lambda: scene.flamectl("dump", program.pid, status=None).stdout, "samples of CPU time")
     names = wait_until(lambda: (found := {name for frames, _ in scene.folded(program.pid) for name in frames}) and
                        "[uprobes]" in found and found, "samples in the page of the probes")
     assert "[jit]" not in names
