@@ -385,6 +385,13 @@ class Scene:
         """Wait until a target has that many samples."""
         return wait_until(lambda: ((self.target(pid) or {}).get("samples", 0) >= count), f"{count} samples of {pid}")
 
+    def wait_buckets(self, more):
+        """Wait until the history has begun that many more buckets (of a second, while something is recorded)."""
+        def held():
+            return self.daemons[-1].request("status")["buckets"]["held"]
+        wanted = held() + more
+        wait_until(lambda: held() >= wanted, f"{more} more buckets")
+
     def folded(self, *select):
         """`dump` as a list of (frames, count)."""
         return parse_folded(self.flamectl("dump", *select).stdout)

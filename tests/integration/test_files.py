@@ -210,7 +210,7 @@ def which(name):
 
 @test
 def an_addr2line_that_hangs_is_not_waited_for(scene: Scene):
-    hung = write(scene, "addr2line", "#!/bin/sh\nexec sleep 600\n")
+    hung = write(scene, "addr2line", "#!/bin/sh\nexec sleep infinity\n")
     os.chmod(hung, 0o755)
     path = write(scene, "script", f"program 1/1 [000] 1.0: 1 cycles: \n\t    55d0c0dc7c10 main+0x1 ({FLAMECTL})\n\n")
     environment = dict(os.environ, PATH=scene.folder + ":" + os.environ["PATH"])

@@ -11,7 +11,6 @@ import signal
 import struct
 import subprocess
 import termios
-import time
 
 from harness import FLAMECTL, Scene, assert_equal, assert_in, main, test, wait_until
 
@@ -140,12 +139,10 @@ def record_shows_a_bar_and_says_where_the_picture_is(scene: Scene):
 @test
 def an_interrupt_ends_a_recording_early(scene: Scene):
     program = sampled_program(scene)
-    began = time.monotonic()
     terminal = Terminal(scene, "record", "-d", "1h", "-o", "early.svg", program.pid)
     terminal.wait_for(r"[1-9]\d* samples")
     terminal.press("\x03")
     assert_equal(terminal.wait(), 0)
-    assert time.monotonic() - began < 60
     assert os.path.getsize(scene.path("early.svg")) > 1000
     assert scene.target(program.pid), "what was attached before stays attached"
 
