@@ -347,9 +347,7 @@ static void credit_samples(struct pipeline *pipeline, uint32_t thread, int event
 		struct target *target =
 			target_table_by_number(pipeline->targets, process->targets[i]);
 
-		/* The last look before it goes is part of its going. */
-		if (target)
-			target->samples += (uint64_t)events;
+		target->samples += (uint64_t)events;
 	}
 }
 

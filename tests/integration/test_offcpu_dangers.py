@@ -32,6 +32,18 @@ def who_is_killed_while_it_waits_is_counted_up_to_then(scene: Scene):
 
 
 @test
+def a_busy_program_may_be_detached_while_samples_are_on_their_way(scene: Scene):
+    daemon = scene.flamed()
+    program = scene.workload("steady")
+    for _ in range(5):
+        scene.attach(program, "-e", "cpu,offcpu,fault", "-F", "999")
+        scene.wait_samples(program.pid, 50)
+        scene.flamectl("detach", program.pid)
+    assert all(is_alive(pid) for pid in daemon.pids()), daemon.log()
+    assert_equal(daemon.request("list")["targets"], [])
+
+
+@test
 def a_program_that_becomes_another_is_watched_on(scene: Scene):
     scene.flamed()
     program = scene.start("sh", "-c", "read line; exec sleep infinity", stdin=subprocess.PIPE)

@@ -21,9 +21,7 @@ void charges_add(struct charges *charges, struct target_table *targets, struct p
 	for (uint32_t i = 0; i < process->target_count; i++) {
 		struct target *target = target_table_by_number(targets, process->targets[i]);
 
-		/* The last look before it goes is part of its going. */
-		if (target)
-			add(&target->recent, watched);
+		add(&target->recent, watched);
 	}
 }
 

@@ -318,10 +318,14 @@ void target_table_detach(struct target_table *table, struct target *target)
 {
 	uint32_t i = 0;
 
+	/* What it caused up to now is still its own. */
+	watch_look(table->watch);
 	while (table->targets[i] != target)
 		i++;
 	memmove(&table->targets[i], &table->targets[i + 1],
 		(--table->count - i) * sizeof(struct target *));
+	/* Samples that are on their way may be handled before everybody is told. */
+	table->generation++;
 	for (i = 0; i < table->count; i++)
 		if (table->targets[i]->within == target->number)
 			table->targets[i]->within = target->within;

@@ -57,7 +57,10 @@ struct target *target_table_by_number(struct target_table *table, uint32_t numbe
 uint32_t target_table_count(const struct target_table *table);
 struct target *target_table_at(struct target_table *table, uint32_t i);
 
-/* Bring process->targets up to date: the numbers of the targets that it belongs to. */
+/*
+ * Bring process->targets up to date: the numbers of the targets that it belongs to, all of which
+ * are in the table.
+ */
 void target_table_select(struct target_table *table, struct process *process);
 
 /*
