@@ -9,33 +9,23 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/core/heap/allocator_search.h"
 #include "daemon/core/heap/code_check.h"
 #include "daemon/core/heap/duty_cycle.h"
 #include "daemon/core/heap/heap_calibration.h"
-#include "daemon/core/heap/heap_governor.h"
+#include "daemon/core/heap/heap_meter.h"
+#include "daemon/core/heap/heap_sites.h"
+#include "daemon/core/heap/prober_arrival.h"
 #include "daemon/core/processes/process_table.h"
-#include "daemon/core/workers/broker_client.h"
 #include "daemon/core/workers/prober_client.h"
 
 /* Children that were forked shortly after each other are rid of their probes together. */
 #define SWEEP_MS 100
 
-/* The budget is held over such a stretch, and not exceeded by more than so much in a second. */
-#define STRETCH_NS (5 * NS_PER_SECOND)
-#define FAR_OVER   1.5
-
 /* How long the windows must have said that everything would fit before it is tried again. */
 #define RETRY_FULL_NS (60 * NS_PER_SECOND)
-
-/* A prober that the broker is starting; the process may be gone before it comes. */
-struct arrival {
-	struct heap_process *process;
-};
 
 struct heap_process {
 	const struct heap_sources *sources;
@@ -46,8 +36,7 @@ struct heap_process {
 	void *context;
 	void (*left)(void *context); /* NULL: it is wanted */
 	void *left_context;
-	struct allocator_search *search;
-	struct arrival *arrival;
+	struct prober_arrival *arrival; /* NULL: it is over */
 	struct prober_client *prober;
 	struct event *sweep_timer;
 	struct duty_cycle *duty;
@@ -55,12 +44,7 @@ struct heap_process {
 	struct heap_evidence evidence;
 	struct heap_change changes[HEAP_PROCESS_CHANGES];
 	uint32_t change_count;
-	struct heap_costs costs; /* the machine's; walks as they are here */
-	clockid_t cpu_clock;
-	struct heap_usage usage; /* when it was looked at last */
-	uint64_t cpu_ns;
-	uint64_t looked_ns;
-	struct heap_ledger ledger;
+	struct heap_meter meter;
 	uint64_t fits_since_ns; /* since when the windows say that everything would fit; 0: no */
 };
 
@@ -148,25 +132,6 @@ static void ask(struct heap_process *process, enum prober_request_type type, pro
 		fail(process, error, "the prober does not answer");
 }
 
-static void set_fuse(struct heap_process *process)
-{
-	struct heap_slot *slot = slot_of(process);
-	struct timespec tick;
-	double percent = process->request.budget_percent, period_ns;
-
-	/* The coarse clock goes by the kernel's ticks. */
-	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-	period_ns = (double)((uint64_t)tick.tv_nsec << HEAP_PERIOD_BITS);
-
-	slot->fuse_ns = percent > 0
-				? (uint64_t)(HEAP_GOVERNOR_FUSE *
-					     heap_governor_budget_ns(percent, period_ns, period_ns))
-				: 0;
-	slot->allocation_ns = (uint32_t)(process->costs.pair_ns + process->costs.walk_ns);
-	slot->free_ns = (uint32_t)process->costs.free_ns;
-	slot->dear_ns = (uint32_t)process->costs.dear_ns;
-}
-
 static void on_full(void *context, int error, const struct prober_reply *reply)
 {
 	struct heap_process *process = context;
@@ -177,10 +142,7 @@ static void on_full(void *context, int error, const struct prober_reply *reply)
 		return;
 	}
 	process->is_starting = 0;
-	heap_maps_read_usage(&process->sources->maps, process->request.slot, &process->usage);
-	process->looked_ns = clock_boot_ns();
-	process->cpu_ns = clock_read_ns(process->cpu_clock);
-	heap_ledger_note(&process->ledger, process->looked_ns);
+	heap_meter_begin(&process->meter, clock_boot_ns());
 	tell(process, 0);
 }
 
@@ -188,7 +150,7 @@ static void go_full(struct heap_process *process, const char *reason)
 {
 	duty_cycle_free(steal_ptr(&process->duty));
 	live_heap_clear(process->live);
-	set_fuse(process);
+	heap_meter_set_fuse(&process->meter);
 	process->evidence.incomplete_ns = 0;
 	process->evidence.since_ns = clock_boot_ns();
 	process->is_starting = 1;
@@ -220,37 +182,15 @@ static void go_duty(struct heap_process *process, const char *reason)
 		.slot = slot_of(process),
 		.slot_number = process->request.slot,
 		.pid = process->request.identity.pid,
-		.cpu_clock = process->cpu_clock,
+		.cpu_clock = process->meter.cpu_clock,
 		.budget_percent = process->request.budget_percent,
-		.costs = &process->costs,
-		.sums = &process->ledger.sums,
+		.costs = &process->meter.costs,
+		.sums = &process->meter.ledger.sums,
 	};
 	process->duty = duty_cycle_new(&setup, on_prober_lost, process);
 }
 
 /* ---- Starting ---- */
-
-static void add_site(struct prober_request *request, struct heap_slot *slot,
-		     const struct allocator_file *file, const struct allocator_function *function)
-{
-	uint32_t number = request->site_count++;
-	uint64_t start = allocator_file_address(file, function->entry);
-
-	request->sites[number] = (struct prober_site){
-		.offset = function->site,
-		.address = allocator_file_address(file, function->site),
-		.function = function->function,
-		.flags = (function->flags & ALLOCATOR_THROWS ? 0 : (uint32_t)PROBER_SITE_RETURNS) |
-			 (function->flags & ALLOCATOR_EMULATED ? 0 : (uint32_t)PROBER_SITE_DEAR),
-	};
-	if (!start || !function->size || slot->range_count == HEAP_MAX_FUNCTIONS)
-		return;
-	slot->ranges[slot->range_count++] = (struct heap_range){start, start + function->size};
-	if (start < slot->hull.start)
-		slot->hull.start = start;
-	if (start + function->size > slot->hull.end)
-		slot->hull.end = start + function->size;
-}
 
 static void on_file_added(void *context, int error, const struct prober_reply *reply)
 {
@@ -263,91 +203,38 @@ static void on_file_added(void *context, int error, const struct prober_reply *r
 
 static int add_file(struct heap_process *process, const struct allocator_file *file)
 {
-	struct prober_request request = {.type = PROBER_ADD_FILE};
+	struct prober_request request;
 
-	for (size_t i = 0; i < file->count; i++) {
-		add_site(&request, slot_of(process), file, &file->functions[i]);
-		process->evidence.has_throwing |=
-			(file->functions[i].flags & ALLOCATOR_THROWS) != 0;
+	heap_sites_add(slot_of(process), file, &request);
+	process->evidence.has_throwing |= heap_sites_may_throw(file);
+	for (size_t i = 0; i < file->count; i++)
 		log_debug("An allocator is probed: pid=%u function=%s site=%+d emulated=%d",
 			  process->request.identity.pid, file->functions[i].name,
 			  (int)(file->functions[i].site - file->functions[i].entry),
 			  !!(file->functions[i].flags & ALLOCATOR_EMULATED));
-	}
 	return prober_client_send(process->prober, &request, file->fd, on_file_added, process);
 }
 
-/* Files that wait until there is a prober. */
-struct found {
-	struct arrival arrival;
-	struct allocator_file files[ALLOCATOR_SEARCH_MAX_FILES];
-	size_t count;
-};
-
-static void free_found(struct found *found)
+static void on_arrived(void *context, const struct prober_arrived *arrived)
 {
-	for (size_t i = 0; i < found->count; i++)
-		close(found->files[i].fd);
-	free(found);
-}
+	struct heap_process *process = context;
+	int error = 0;
 
-static void on_prober_started(void *context, int error, const int *fds, size_t fd_count)
-{
-	struct found *found = context;
-	struct heap_process *process = found->arrival.process;
-
-	if (!process || error || fd_count != 1) {
-		for (size_t i = 0; i < fd_count; i++)
-			close(fds[i]);
-		free_found(found);
-		if (process && error != -ECANCELED) {
-			process->arrival = NULL;
-			fail(process, error ? error : -EPROTO, "no prober could be started");
-		}
+	process->arrival = NULL;
+	if (arrived->error) {
+		fail(process, arrived->error, arrived->reason);
 		return;
 	}
-	process->arrival = NULL;
 	process->prober =
-		prober_client_new(process->sources->base, fds[0], on_prober_lost, process);
-	*slot_of(process) = (struct heap_slot){.hull = {.start = UINT64_MAX}};
-	for (size_t i = 0; !error && i < found->count; i++)
-		error = add_file(process, &found->files[i]);
-	free_found(found);
+		prober_client_new(process->sources->base, arrived->fd, on_prober_lost, process);
+	heap_sites_init(slot_of(process));
+	for (size_t i = 0; !error && i < arrived->file_count; i++)
+		error = add_file(process, &arrived->files[i]);
 	if (error)
 		fail(process, error, "the prober does not answer");
 	else
 		go_full(process, "attached");
 }
-
-static void on_searched(void *context, int error, const struct allocator_file *files, size_t count)
-{
-	struct heap_process *process = context;
-	const struct heap_identity *identity = &process->request.identity;
-	struct broker_request request = {
-		.type = BROKER_START_PROBER,
-		.pid = identity->pid,
-		.start_time_ns = identity->start_time_ns,
-		.value = process->request.slot,
-	};
-
-	process->search = NULL;
-	if (error) {
-		fail(process, error,
-		     error == -ENOENT ? "it has no allocator with symbols" : "it is gone");
-		return;
-	}
-	struct found *found = memory_new(sizeof(*found));
-	found->arrival.process = process;
-	process->arrival = &found->arrival;
-	for (size_t i = 0; i < count; i++) {
-		found->files[i] = files[i];
-		found->files[i].fd = dup(files[i].fd);
-	}
-	found->count = count;
-	broker_client_send(process->sources->broker, &request, on_prober_started, found);
-}
-
-static void on_sweep_due(evutil_socket_t fd, short what, void *context);
 
 static void on_swept(void *context, int error, const struct prober_reply *reply)
 {
@@ -379,22 +266,20 @@ struct heap_process *heap_process_new(const struct heap_sources *sources,
 	process->request = *request;
 	process->done = done;
 	process->context = context;
-	process->costs = sources->calibration->costs;
+	heap_meter_init(&process->meter, sources, request->slot, request->budget_percent,
+			request->identity.pid);
 	process->live = live_heap_new(sources->stacks);
 	process->sweep_timer = evtimer_new(sources->base, on_sweep_due, process);
-	process->evidence.since_ns = 0;
-	if (clock_getcpuclockid((pid_t)request->identity.pid, &process->cpu_clock))
-		process->cpu_clock = CLOCK_MONOTONIC;
 	return process;
 }
 
 void heap_process_begin(struct heap_process *process)
 {
-	const struct heap_sources *sources = process->sources;
 	const struct heap_identity *identity = &process->request.identity;
 
-	process->search = allocator_search_start(sources->broker, sources->reader, identity->pid,
-						 identity->start_time_ns, on_searched, process);
+	process->arrival =
+		prober_arrival_start(process->sources, identity->pid, identity->start_time_ns,
+				     process->request.slot, on_arrived, process);
 }
 
 void heap_process_free(struct heap_process *process)
@@ -402,9 +287,7 @@ void heap_process_free(struct heap_process *process)
 	if (!process)
 		return;
 	process->done = NULL;
-	allocator_search_cancel(process->search);
-	if (process->arrival)
-		process->arrival->process = NULL;
+	prober_arrival_cancel(process->arrival);
 	drop_prober(process);
 	live_heap_free(process->live);
 	event_free(process->sweep_timer);
@@ -441,9 +324,9 @@ static void on_allocated(struct heap_process *process, const struct record_heap 
 			duty_cycle_add(process->duty, thread, stack, size, record->interval_bytes);
 		return;
 	}
-	process->ledger.sums.estimated += (double)size;
-	process->ledger.sums.low += (double)size;
-	process->ledger.sums.high += (double)size;
+	process->meter.ledger.sums.estimated += (double)size;
+	process->meter.ledger.sums.low += (double)size;
+	process->meter.ledger.sums.high += (double)size;
 	process_table_keep(process->sources->processes, thread);
 	stack_table_keep(process->sources->stacks, stack);
 	bucket_ring_spread(process->sources->history, time_ns, time_ns + 1, EVENT_HEAP, thread,
@@ -479,49 +362,6 @@ void heap_process_on_record(struct heap_process *process, const struct record_he
 
 /* ---- Time ---- */
 
-static void subtract_usage(struct heap_usage *usage, const struct heap_usage *before)
-{
-	usage->hits -= before->hits;
-	usage->frees -= before->frees;
-	usage->dear -= before->dear;
-	usage->sampled -= before->sampled;
-	usage->lost -= before->lost;
-	usage->walk_ns -= before->walk_ns;
-	usage->walks_timed -= before->walks_timed;
-}
-
-/* What was spent since the last look. */
-static struct heap_spending look(struct heap_process *process, uint64_t now_ns)
-{
-	uint64_t cpu_ns = clock_read_ns(process->cpu_clock);
-	struct heap_usage now, since;
-	double walk_ns;
-
-	heap_maps_read_usage(&process->sources->maps, process->request.slot, &now);
-	since = now;
-	subtract_usage(&since, &process->usage);
-	walk_ns = process->costs.walk_ns;
-	process->costs = process->sources->calibration->costs;
-	process->costs.walk_ns = walk_ns;
-	if (now.walks_timed)
-		process->costs.walk_ns = (double)now.walk_ns / (double)now.walks_timed;
-	struct heap_spending spending = {
-		.cost_ns = heap_governor_cost_ns(&process->costs, &since,
-						 process->tier == HEAP_TIER_DUTY),
-		.cpu_ns = cpu_ns > process->cpu_ns ? (double)(cpu_ns - process->cpu_ns) : 0,
-		.wall_ns = (double)(now_ns - process->looked_ns),
-	};
-	if (since.lost)
-		miss(process, "records were lost");
-	process->usage = now;
-	process->cpu_ns = cpu_ns;
-	process->looked_ns = now_ns;
-	process->ledger.sums.cost_ns += spending.cost_ns;
-	process->ledger.sums.base_ns += heap_governor_base_ns(spending.cpu_ns, spending.wall_ns);
-	heap_ledger_note(&process->ledger, now_ns);
-	return spending;
-}
-
 /* Would it fit into half of the budget to record everything, and has it for long enough? */
 static int fits_again(struct heap_process *process, uint64_t now_ns)
 {
@@ -534,36 +374,23 @@ static int fits_again(struct heap_process *process, uint64_t now_ns)
 	return now_ns - process->fits_since_ns >= RETRY_FULL_NS;
 }
 
-/*
- * Is the budget exceeded: by far in the last second, or at all over some? A second alone may have
- * been disturbed by what else runs here.
- */
-static int is_over(const struct heap_process *process, const struct heap_spending *last,
-		   uint64_t now_ns)
-{
-	double percent = process->request.budget_percent;
-	struct heap_sums sums;
-
-	if (heap_governor_is_over(percent * FAR_OVER, last))
-		return 1;
-	if (now_ns - process->evidence.since_ns < STRETCH_NS)
-		return 0;
-	sums = heap_ledger_between(&process->ledger, now_ns - STRETCH_NS, now_ns);
-	return percent > 0 && sums.cost_ns > percent / 100 * sums.base_ns;
-}
-
 void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 {
 	if ((process->tier != HEAP_TIER_FULL && process->tier != HEAP_TIER_DUTY) || process->done)
 		return;
-	struct heap_spending spending = look(process, now_ns);
+	uint64_t lost = process->meter.usage.lost;
+	struct heap_spending spending =
+		heap_meter_look(&process->meter, now_ns, process->tier == HEAP_TIER_DUTY);
 
+	if (process->meter.usage.lost > lost)
+		miss(process, "records were lost");
 	heap_calibration_ask(process->sources->calibration, process->prober,
 			     process->tier == HEAP_TIER_DUTY);
-	set_fuse(process);
+	heap_meter_set_fuse(&process->meter);
 	if (process->tier == HEAP_TIER_FULL) {
 		live_heap_look(process->live);
-		if (is_over(process, &spending, now_ns))
+		if (heap_meter_is_over(&process->meter, &spending, process->evidence.since_ns,
+				       now_ns))
 			go_duty(process, "it allocates too often for its budget");
 		else if (process->evidence.incomplete_ns)
 			go_duty(process, "its records came faster than they could be taken");
@@ -598,7 +425,7 @@ void heap_process_end(struct heap_process *process)
 {
 	if (process->tier == HEAP_TIER_ENDED)
 		return;
-	allocator_search_cancel(steal_ptr(&process->search));
+	prober_arrival_cancel(steal_ptr(&process->arrival));
 	drop_prober(process);
 	evtimer_del(process->sweep_timer);
 	change_tier(process, HEAP_TIER_ENDED, "the process ended");
@@ -637,7 +464,7 @@ uint32_t heap_process_changes(const struct heap_process *process,
 
 const struct heap_ledger *heap_process_ledger(const struct heap_process *process)
 {
-	return &process->ledger;
+	return &process->meter.ledger;
 }
 
 double heap_process_budget_percent(const struct heap_process *process)
@@ -647,5 +474,5 @@ double heap_process_budget_percent(const struct heap_process *process)
 
 uint64_t heap_process_lost(const struct heap_process *process)
 {
-	return process->usage.lost;
+	return process->meter.usage.lost;
 }
