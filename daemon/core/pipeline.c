@@ -516,6 +516,14 @@ static void on_drained(void *context)
 	bucket_ring_evict(pipeline->history, now_ns);
 }
 
+/* Targets may change now, which makes the watch look at all threads and read the ring buffer. */
+static void on_rest(void *context)
+{
+	struct pipeline *pipeline = context;
+
+	target_table_settle(pipeline->targets);
+}
+
 struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
 {
 	return (struct sampler_receiver){
@@ -530,6 +538,7 @@ struct sampler_receiver pipeline_receiver(struct pipeline *pipeline)
 		.on_heap = on_heap,
 		.on_malformed = on_malformed,
 		.on_drained = on_drained,
+		.on_rest = on_rest,
 	};
 }
 

@@ -44,6 +44,19 @@ def a_busy_program_may_be_detached_while_samples_are_on_their_way(scene: Scene):
 
 
 @test
+def a_busy_program_may_end_while_samples_are_on_their_way(scene: Scene):
+    daemon = scene.flamed()
+    for _ in range(5):
+        program = scene.workload("steady")
+        scene.attach(program, "-e", "cpu,offcpu,fault", "-F", "2999")
+        scene.wait_samples(program.pid, 50)
+        program.kill()
+        wait_until(lambda: scene.target(program.pid)["state"] == "exited", "it is noticed")
+    samples = daemon.request("status")["samples"]
+    assert_equal(samples["taken"], samples["kept"] + sum(samples["lost"].values()), "each sample once")
+
+
+@test
 def a_program_that_becomes_another_is_watched_on(scene: Scene):
     scene.flamed()
     program = scene.start("sh", "-c", "read line; exec sleep infinity", stdin=subprocess.PIPE)

@@ -28,6 +28,8 @@ struct sampler_receiver {
 			const struct record_sample *sample);
 	void (*on_malformed)(void *context);
 	void (*on_drained)(void *context); /* the ring buffer is empty for now */
+	/* What came by itself has been drained and nothing else is going on. NULL: not wanted */
+	void (*on_rest)(void *context);
 };
 
 #endif

@@ -31,6 +31,7 @@ struct sampler {
 	uint64_t drain_cpu_ns;
 	uint64_t records;
 	int is_active;
+	int is_draining;
 };
 
 static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -165,11 +166,18 @@ static int on_ring_record(void *context, void *data, size_t size)
 	return on_record(context, data, size);
 }
 
+static void drain_and_rest(struct sampler *sampler)
+{
+	sampler_drain(sampler);
+	if (sampler->receiver.on_rest)
+		sampler->receiver.on_rest(sampler->receiver.context);
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	sampler_drain(context);
+	drain_and_rest(context);
 }
 
 int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
@@ -202,7 +210,7 @@ int sampler_open(struct event_base *base, const int *fds, uint32_t cpu_count,
 
 static void on_perf_readable(void *context)
 {
-	sampler_drain(context);
+	drain_and_rest(context);
 }
 
 struct sampler *sampler_open_perf(const struct perf_sampler_setup *setup,
@@ -247,10 +255,15 @@ void sampler_drain(struct sampler *sampler)
 {
 	uint64_t start_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 
+	/* A ring buffer that is read while it is read gives its records twice. */
+	if (sampler->is_draining)
+		return;
+	sampler->is_draining = 1;
 	if (sampler->perf)
 		perf_sampler_drain(sampler->perf);
 	else
 		ring_buffer__consume(sampler->ring);
+	sampler->is_draining = 0;
 	sampler->receiver.on_drained(sampler->receiver.context);
 	sampler->drain_cpu_ns += clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - start_ns;
 }

@@ -38,6 +38,7 @@ struct target_table {
 	uint32_t last_number;
 	uint32_t generation; /* of memberships */
 	uint32_t ticks;
+	int has_exits;        /* that nobody has been told of yet */
 	int knows_interrupts; /* the kernel programs have been told, or will be */
 };
 
@@ -485,9 +486,16 @@ void target_table_on_process(struct target_table *table, const struct record_pro
 			 record->pid, target->number);
 		sampler_remove_process(table->sampler, record->pid);
 	}
-	/* Whoever waits for the process itself should not wait for the next tick. */
 	if (record->header.type == RECORD_EXIT && record->pid == target->pid)
-		notice_exits(table, clock_boot_ns());
+		table->has_exits = 1;
+}
+
+void target_table_settle(struct target_table *table)
+{
+	if (!table->has_exits)
+		return;
+	table->has_exits = 0;
+	notice_exits(table, clock_boot_ns());
 }
 
 static int is_due(const struct target *target, uint64_t now_ns, uint64_t oldest_ns)

@@ -73,6 +73,12 @@ uint32_t target_table_judge(struct target_table *table, const struct record_samp
 void target_table_on_process(struct target_table *table, const struct record_process *record);
 
 /*
+ * Notice the exits that target_table_on_process() was told of. Not while records are being read:
+ * whoever waits for a target learns of it here.
+ */
+void target_table_settle(struct target_table *table);
+
+/*
  * Once a second: detach what is due, notice exits, forget exited targets whose data is older than
  * oldest_ns, and have the broker look for CPUs that came or went.
  */
