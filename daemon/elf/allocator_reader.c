@@ -124,7 +124,7 @@ static int is_there(const struct allocator_function *functions, int count, uint6
 static int place_function(const struct elf_file *file, const struct known_function *known,
 			  const struct found_function *found, struct allocator_function *function)
 {
-	uint8_t code[PROBE_SITE_BYTES];
+	uint8_t code[PROBE_SITE_BYTES + PROBE_SITE_MARGIN];
 	struct probe_site site;
 	uint64_t offset, left;
 	int error = elf_file_locate(file, found->vaddr, &offset, &left);

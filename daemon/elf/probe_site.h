@@ -18,7 +18,8 @@
 
 #include "common/memory.h"
 
-#define PROBE_SITE_BYTES 64 /* of code that are looked at */
+#define PROBE_SITE_BYTES  64 /* in which instructions that are looked at begin */
+#define PROBE_SITE_MARGIN 16 /* behind which the last of them ends */
 
 /* Argument registers, as bits. */
 enum probe_argument {

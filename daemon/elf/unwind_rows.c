@@ -263,8 +263,7 @@ static int compare_functions(const void *left, const void *right)
 }
 
 /* Collect the functions in order of place: linkers write them in any. */
-static void collect_functions(const struct elf_file *file, struct source *source,
-			      struct row_table *rows)
+static void collect_functions(const struct elf_file *file, struct source *source, int *is_cut)
 {
 	struct function function;
 	size_t position = 0;
@@ -274,7 +273,7 @@ static void collect_functions(const struct elf_file *file, struct source *source
 		if (place_function(file, &function))
 			continue;
 		if (source->count == UNWIND_ROWS_MAX_FRAMES) {
-			rows->is_cut = 1;
+			*is_cut = 1;
 			break;
 		}
 		if (source->count && source->functions[source->count - 1].offset > function.offset)
@@ -297,8 +296,6 @@ static void on_rule(void *context, uint64_t offset, const struct unwind_rule *ru
 
 static void add_range(struct function_list *functions, const struct function *function)
 {
-	if (!functions)
-		return;
 	functions->ranges = memory_grow(functions->ranges, &functions->capacity,
 					functions->count + 1, sizeof(*functions->ranges));
 	functions->ranges[functions->count++] =
@@ -322,7 +319,8 @@ static void add_functions(const struct elf_file *file, struct source *source,
 			add_gap(file, &code, rows, end, function->offset);
 		call_frame_run(&source->section, &function->frame, &source->common, on_rule,
 			       &destination);
-		add_range(functions, function);
+		if (functions)
+			add_range(functions, function);
 		end = function->offset + function->frame.size;
 	}
 	add_gap(file, &code, rows, end, UINT64_MAX);
@@ -336,6 +334,26 @@ void unwind_rows_read(const struct elf_file *file, struct row_table *rows,
 	if (file->header.e_machine != EM_X86_64 || file->header.e_ident[EI_CLASS] != ELFCLASS64)
 		return;
 	if (!read_by_section(file, &source) || !read_by_segment(file, &source))
-		collect_functions(file, &source, rows);
+		collect_functions(file, &source, &rows->is_cut);
 	add_functions(file, &source, rows, functions);
+}
+
+void unwind_rows_list(const struct elf_file *file, struct function_list *functions)
+{
+	_cleanup_(source_fini) struct source source = {0};
+	uint64_t end = 0;
+	int is_cut = 0;
+
+	if (file->header.e_machine != EM_X86_64 || file->header.e_ident[EI_CLASS] != ELFCLASS64)
+		return;
+	if (!read_by_section(file, &source) || !read_by_segment(file, &source))
+		collect_functions(file, &source, &is_cut);
+	for (size_t i = 0; i < source.count; i++) {
+		const struct function *function = &source.functions[i];
+
+		if (function->offset < end)
+			continue;
+		add_range(functions, function);
+		end = function->offset + function->frame.size;
+	}
 }

@@ -48,6 +48,7 @@ FENCES = [
     ("elfutils/*", ["daemon/elf/*"]),
     ("dwarf.h", ["daemon/elf/*"]),
     ("libiberty/*", ["daemon/elf/demangle.*"]),
+    ("Zydis/*", ["daemon/elf/leave_sites.c", "daemon/elf/probe_site.c"]),
     ("demangle.h", ["daemon/elf/demangle.*"]),
     ("seccomp.h", ["daemon/elf/sandbox.*", "daemon/fetch/fetch_sandbox.*", "daemon/broker/*"]),
     ("sys/capability.h", ["daemon/broker/*"]),
