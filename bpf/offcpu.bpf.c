@@ -117,7 +117,10 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	return 0;
 }
 
-/* What a thread used since the last look would be lost with it. */
+/*
+ * What a thread used since the last look would be lost with it, and with one that came and went
+ * outside of windows all of it. Attached outside of windows, too.
+ */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_thread_exit, struct task_struct *task)
 {
@@ -128,9 +131,8 @@ int BPF_PROG(on_thread_exit, struct task_struct *task)
 	task = bpf_get_current_task_btf();
 	if (!knobs || !scratch || (task->flags & PF_KTHREAD))
 		return 0;
-	sleeper = bpf_task_storage_get(&sleepers, task, 0, 0);
-	if (!sleeper || !(sleeper->events >> EVENT_OFFCPU & 1) ||
-	    sleeper->generation != knobs->generation)
+	sleeper = sleeper_of(task, 0, 1U << EVENT_OFFCPU, knobs);
+	if (!sleeper)
 		return 0;
 	look_fill(scratch, task, sleeper, bpf_ktime_get_boot_ns(), knobs);
 	bpf_ringbuf_output(&records, &scratch->sample, LOOK_BYTES, BPF_RB_NO_WAKEUP);

@@ -9,6 +9,7 @@
 
 #include "bpf/pace.bpf.h"
 #include "bpf/sums.bpf.h"
+#include "bpf/thread_time.bpf.h"
 
 struct sleeper {
 	__u64 id;          /* of the stack it went to sleep with */
@@ -31,10 +32,9 @@ struct sleeper {
 	__u32 fault_keep;  /* probability with which it was drawn */
 	__u32 reserved;
 
-	__u64 looked_ns; /* totals at the last look; 0: never */
-	__u64 cpu_ns;
-	__u64 waited_ns;
-	__u64 hits;
+	__u64 looked_ns; /* when it was looked at last; 0: never */
+	struct thread_time time;
+	__u64 hits;  /* up to then */
 	__u64 walks; /* since then */
 };
 

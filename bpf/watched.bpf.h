@@ -188,8 +188,7 @@ static __always_inline void look_fill(struct scratch *scratch, struct task_struc
 				      struct sleeper *sleeper, __u64 now_ns,
 				      const struct sampler_settings *knobs)
 {
-	__u64 cpu_ns = task->se.sum_exec_runtime, waited_ns = task->sched_info.run_delay;
-	__u64 hits = hits_of(task, sleeper->events);
+	__u64 hits = hits_of(task, sleeper->events), elapsed_ns = 0;
 	struct record_sample *sample = &scratch->sample;
 	__u64 *words = scratch->frames;
 
@@ -202,21 +201,21 @@ static __always_inline void look_fill(struct scratch *scratch, struct task_struc
 	sample->user_count = LOOK_WORDS;
 	sample->target = sleeper->target;
 	sample_identify(sample, task, cgroup_id_of(task));
-	if (sleeper->looked_ns) {
-		words[LOOK_ELAPSED] = now_ns - sleeper->looked_ns;
-		words[LOOK_CPU] = cpu_ns - sleeper->cpu_ns;
-		words[LOOK_WAITED] = waited_ns - sleeper->waited_ns;
+	if (sleeper->looked_ns)
+		elapsed_ns = now_ns - sleeper->looked_ns;
+	else if (task->start_boottime > knobs->opened_ns)
+		elapsed_ns = now_ns - task->start_boottime;
+
+	struct thread_used used = thread_time_look(&sleeper->time, task, elapsed_ns);
+
+	if (elapsed_ns) {
+		words[LOOK_ELAPSED] = elapsed_ns;
+		words[LOOK_CPU] = used.cpu_ns;
+		words[LOOK_WAITED] = used.waited_ns;
 		words[LOOK_HITS] = hits - sleeper->hits;
-	} else if (task->start_boottime > knobs->opened_ns) {
-		words[LOOK_ELAPSED] = now_ns - task->start_boottime;
-		words[LOOK_CPU] = cpu_ns;
-		words[LOOK_WAITED] = waited_ns;
-		words[LOOK_HITS] = hits;
 	}
 	words[LOOK_WALKS] = sleeper->walks;
 	sleeper->looked_ns = now_ns;
-	sleeper->cpu_ns = cpu_ns;
-	sleeper->waited_ns = waited_ns;
 	sleeper->hits = hits;
 	sleeper->walks = 0;
 }

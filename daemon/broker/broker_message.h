@@ -38,7 +38,8 @@ enum broker_request_type {
 
 /* Programs that cost something whenever they are attached, whoever is profiled. */
 enum broker_hook {
-	BROKER_HOOK_SWITCH, /* switches, wakings and exits of threads */
+	BROKER_HOOK_SWITCH, /* switches and wakings of threads */
+	BROKER_HOOK_EXIT,   /* their exits */
 	BROKER_HOOK_FAULT,  /* page faults */
 	BROKER_HOOK_COUNT
 };

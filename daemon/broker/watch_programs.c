@@ -32,8 +32,8 @@ static void get_hook(const struct watch_programs *programs, int hook,
 {
 	const struct watch_bpf *skeleton = programs->skeleton;
 	struct bpf_program *const all[BROKER_HOOK_COUNT][HOOK_PROGRAMS] = {
-		[BROKER_HOOK_SWITCH] = {skeleton->progs.on_waking, skeleton->progs.on_thread_exit,
-					skeleton->progs.on_switch},
+		[BROKER_HOOK_SWITCH] = {skeleton->progs.on_waking, skeleton->progs.on_switch},
+		[BROKER_HOOK_EXIT] = {skeleton->progs.on_thread_exit},
 		[BROKER_HOOK_FAULT] = {skeleton->progs.on_fault_exit, skeleton->progs.on_resident,
 				       skeleton->progs.on_user_fault,
 				       skeleton->progs.on_kernel_fault},

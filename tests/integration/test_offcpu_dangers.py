@@ -128,6 +128,20 @@ def more_switches_than_the_budget_allows_are_seen_in_windows_without_bias(scene:
 
 
 @test
+def sleeps_that_nobody_saw_are_not_taken_for_waits_for_a_cpu(scene: Scene):
+    daemon = scene.flamed()
+    program = start_waits(scene, "mixed", "echo")
+    scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "1")
+    wait_until(lambda: daemon.request("status")["sampling"]["watch"]["duty"] < 0.8, "the hooks are attached for a part of the time only")
+    sleepers = scene.start("sh", "-c", "while :; do sleep 0.1; done")
+    scene.flamectl("attach", sleepers.pid, "-e", "offcpu", "--budget", "1")
+    profile = wait_window(scene, sleepers, "offcpu", 4)
+    waited = profile.of_leaf("sleep", "[run queue]") + profile.of_leaf("sleep", "[preempted]")
+    assert profile.total("sleep") > 0.5e9 * profile.seconds, (profile.total("sleep"), profile.seconds, profile.notes)
+    assert waited < 0.2 * profile.total("sleep"), profile.rows["sleep"]
+
+
+@test
 def the_hooks_are_attached_for_as_long_as_is_said(scene: Scene):
     daemon = scene.flamed()
     program = start_waits(scene, "mixed", "echo")

@@ -97,7 +97,7 @@ static void time_without_any_stack_is_missing(void **state)
 	assert_int_equal(reconcile_missing(reconcile, THREAD, EVENT_OFFCPU), 0);
 }
 
-static void who_is_never_seen_blocked_waited_for_a_cpu(void **state)
+static void who_blocks_without_a_stack_does_not_wait_for_a_cpu(void **state)
 {
 	_cleanup_(reconcile_freep) struct reconcile *reconcile = reconcile_new(THREADS);
 
@@ -105,9 +105,9 @@ static void who_is_never_seen_blocked_waited_for_a_cpu(void **state)
 	add(reconcile, EVENT_RUNQUEUE, 10, 0);
 	add(reconcile, EVENT_TOTAL_CPU, 20, 20);
 	add(reconcile, EVENT_TOTAL_RUNQUEUE, 5, 5);
-	add(reconcile, EVENT_TOTAL_OFFCPU, 2, 2);
-	assert_int_equal(scaled(reconcile, EVENT_RUNQUEUE, 10, 0), 7);
-	assert_int_equal(reconcile_missing(reconcile, THREAD, EVENT_OFFCPU), 0);
+	add(reconcile, EVENT_TOTAL_OFFCPU, 50, 50);
+	assert_int_equal(scaled(reconcile, EVENT_RUNQUEUE, 10, 0), 5);
+	assert_int_equal(reconcile_missing(reconcile, THREAD, EVENT_OFFCPU), 50);
 }
 
 static void a_thread_that_was_not_looked_at_is_left_alone(void **state)
@@ -141,7 +141,7 @@ int main(void)
 		cmocka_unit_test(without_estimates_everything_gives_way),
 		cmocka_unit_test(kinds_of_time_are_kept_apart),
 		cmocka_unit_test(time_without_any_stack_is_missing),
-		cmocka_unit_test(who_is_never_seen_blocked_waited_for_a_cpu),
+		cmocka_unit_test(who_blocks_without_a_stack_does_not_wait_for_a_cpu),
 		cmocka_unit_test(a_thread_that_was_not_looked_at_is_left_alone),
 		cmocka_unit_test(who_neither_ran_nor_waited_for_a_cpu_slept),
 	};

@@ -58,20 +58,6 @@ void reconcile_add(struct reconcile *reconcile, const struct bucket_row *row)
 }
 
 /*
- * What the thread used of a kind. The account of a wait for a CPU comes when the wait is over; until
- * then it looks as if the thread were blocked, which no stack says.
- */
-static double total_of(const struct account *account, uint8_t kind)
-{
-	int is_waiting = account->sampled[BLOCKED] <= 0 &&
-			 (account->sampled[WAITING] > 0 || account->total[ON_CPU] > 0);
-
-	if (is_waiting && kind == WAITING)
-		return account->total[WAITING] + account->total[BLOCKED];
-	return is_waiting && kind == BLOCKED ? 0 : account->total[kind];
-}
-
-/*
  * The factors for what is certain and for what was estimated. The estimates give way first; only
  * when there are none, or too little of them, the rest does.
  */
@@ -79,7 +65,7 @@ static void find_factors(const struct account *account, uint8_t kind, double *ce
 			 double *estimated)
 {
 	double sampled = account->sampled[kind], known = account->certain[kind];
-	double total = total_of(account, kind);
+	double total = account->total[kind];
 
 	*certain = *estimated = 1;
 	if (sampled <= 0)
@@ -114,7 +100,7 @@ uint64_t reconcile_missing(const struct reconcile *reconcile, uint32_t thread, u
 
 	if (!kind || !account->is_looked_at || account->sampled[kind - 1] > 0)
 		return 0;
-	return (uint64_t)total_of(account, (uint8_t)(kind - 1));
+	return (uint64_t)account->total[kind - 1];
 }
 
 int reconcile_slept(const struct reconcile *reconcile, uint32_t thread)

@@ -17,13 +17,15 @@
 /* A look may take this share of the time at most: 1 / LOOK_SHARE. */
 #define LOOK_SHARE 300
 
-/* The hook that each event needs. */
+/* The hooks that each event needs; those that fire often are attached in windows. */
 static const struct {
 	uint32_t event;
 	uint32_t hook;
+	int is_frequent;
 } hooks[] = {
-	{EVENT_OFFCPU, BROKER_HOOK_SWITCH},
-	{EVENT_FAULT, BROKER_HOOK_FAULT},
+	{EVENT_OFFCPU, BROKER_HOOK_SWITCH, 1},
+	{EVENT_OFFCPU, BROKER_HOOK_EXIT, 0},
+	{EVENT_FAULT, BROKER_HOOK_FAULT, 1},
 };
 
 /* What the kernel programs counted up to a moment. */
@@ -61,12 +63,13 @@ struct watch {
 	uint32_t over_buckets;     /* that were dearer than the budget allows, one after another */
 };
 
-static uint64_t hooks_for(uint32_t events)
+/* Inside of a window, or outside of it. */
+static uint64_t hooks_for(uint32_t events, int is_window)
 {
 	uint64_t bits = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
-		if (events >> hooks[i].event & 1)
+		if (events >> hooks[i].event & 1 && (is_window || !hooks[i].is_frequent))
 			bits |= UINT64_C(1) << hooks[i].hook;
 	return bits;
 }
@@ -111,7 +114,7 @@ void watch_look(struct watch *watch)
 static void set_hooks(struct watch *watch, int is_attached, broker_done *done, void *context)
 {
 	struct broker_request request = {.type = BROKER_SET_HOOKS,
-					 .value = is_attached ? hooks_for(watch->events) : 0};
+					 .value = hooks_for(watch->events, is_attached)};
 	uint64_t now_ns = clock_boot_ns();
 
 	if (watch->is_attached)
@@ -385,7 +388,7 @@ void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *c
 	watch_look(watch);
 	event_del(watch->window);
 	event_del(watch->timer);
-	watch->events = hooks_for(events) ? events : 0;
+	watch->events = hooks_for(events, 1) ? events : 0;
 	pacing_init(&watch->pacing);
 	apply_pacing(watch);
 	read_usage(watch);
@@ -396,7 +399,7 @@ void watch_want(struct watch *watch, uint32_t events, broker_done *done, void *c
 	*wanting = (struct wanting){watch, done, context};
 	if (watch->events)
 		need_look(watch);
-	if (hooks_for(watch->events) >> BROKER_HOOK_SWITCH & 1)
+	if (watch->events >> EVENT_OFFCPU & 1)
 		calibration_before(watch->calibration, attach_hooks, wanting);
 	else
 		attach_hooks(wanting);
