@@ -62,6 +62,19 @@ struct mm_struct___bitmap {
 	struct mm_flags___bitmap flags;
 } kernel_type;
 
+/* Grows with every change of the mappings: 6.13, and 6.4 to 6.12. */
+struct kernel_seqcount {
+	__u32 sequence; /* odd while one is under way */
+} kernel_type;
+
+struct mm_struct___counted {
+	struct kernel_seqcount mm_lock_seq;
+} kernel_type;
+
+struct mm_struct___numbered {
+	int mm_lock_seq;
+} kernel_type;
+
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;
@@ -256,6 +269,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_boottime;
+	__u64 self_exec_id;
 	struct mm_struct *mm;
 	unsigned int in_execve : 1;
 	unsigned int in_iowait : 1;

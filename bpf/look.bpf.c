@@ -48,7 +48,7 @@ static __always_inline int outside_walk(struct scratch *scratch, struct task_str
 	scratch->mm = (__u64)task->mm;
 	if (!scratch->mm)
 		return WALK_NO_MEMORY;
-	mapping_start(scratch);
+	mapping_start(scratch, task);
 	if (bpf_probe_read_kernel(scratch->saved, sizeof(scratch->saved),
 				  (const void *)bpf_task_pt_regs(task)))
 		return WALK_UNREADABLE;

@@ -315,8 +315,10 @@ __weak __noinline int mapping_read(__u32 slot, __u64 pc)
 	scratch->file = file;
 	known = bpf_map_lookup_elem(&modules, &scratch->key);
 	found->module = known ? *known : (__u32)mapping_new_module(slot);
-	if (found->module == MODULE_NONE)
+	if (found->module == MODULE_NONE) {
 		found->offset = found->start;
+		scratch->mappings_of.mm = 0; /* the next walk tries again to get a number */
+	}
 	return 0;
 }
 
@@ -416,9 +418,46 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 	return (int)i;
 }
 
-/* Forget the mappings of the process before. */
-static __always_inline void mapping_start(struct scratch *scratch)
+/*
+ * How often the mappings were changed. Non-zero when that is not known (before Linux 6.4), or they are
+ * being changed at this moment (that is told since 6.13; earlier a change counts when it has ended).
+ */
+static __always_inline int mapping_changes(__u64 address, __u32 *changes)
 {
+	struct mm_struct___counted *counted = (void *)address;
+	struct mm_struct___numbered *numbered = (void *)address;
+
+	if (mapping_in_tables)
+		return -1;
+	if (bpf_core_field_exists(counted->mm_lock_seq)) {
+		*changes = BPF_CORE_READ(counted, mm_lock_seq.sequence);
+		return *changes & 1;
+	}
+	if (!bpf_core_field_exists(numbered->mm_lock_seq))
+		return -1;
+	*changes = (__u32)BPF_CORE_READ(numbered, mm_lock_seq);
+	return 0;
+}
+
+/*
+ * Get ready to find mappings in the process of task, which scratch->mm belongs to: forget those that
+ * were found before, unless it was there and they are the same.
+ */
+static __always_inline void mapping_start(struct scratch *scratch, const struct task_struct *task)
+{
+	const struct sampler_settings *knobs = settings_get();
+	struct mapping_state *of = &scratch->mappings_of, now = {.mm = scratch->mm};
+
+	now.start_time_ns = task->group_leader->start_boottime;
+	now.programs = task->group_leader->self_exec_id;
+	now.second = knobs ? knobs->now_s : 0;
+	if (mapping_changes(now.mm, &now.changes))
+		now.mm = 0;
+	else if (now.mm == of->mm && now.start_time_ns == of->start_time_ns &&
+		 now.programs == of->programs && now.changes == of->changes &&
+		 now.second == of->second)
+		return;
+	*of = now;
 	scratch->mapping_count = 0;
 	scratch->last_mapping = 0;
 	for (__u32 i = 0; i < SCRATCH_MAPPINGS; i++)

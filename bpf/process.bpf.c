@@ -179,7 +179,7 @@ int on_mapping_test(struct bpf_raw_tracepoint_args *context)
 	scratch->mm = (__u64)task->mm;
 	scratch->pid = pid_of(task);
 	scratch->start_time_ns = task->group_leader->start_boottime;
-	mapping_start(scratch);
+	mapping_start(scratch, task);
 	index = mapping_find(SCRATCH_ASKED, context->args[0]);
 	if (index < 0)
 		return index;

@@ -13,7 +13,7 @@
 #include "bpf/unwind_step.h"
 
 #define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
-#define SCRATCH_MAPPINGS 8   /* kept while one stack is walked */
+#define SCRATCH_MAPPINGS 8   /* a power of two */
 #define SCRATCH_RULES    128 /* kept from walk to walk, a power of two */
 #define SCRATCH_STACK    128 /* words: reading these takes hardly longer than reading two */
 #define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
@@ -51,6 +51,15 @@ struct known_rule {
 	struct unwind_rule rule;
 };
 
+/* Of which process the mappings are, and as of when: while this is the same, so are they. */
+struct mapping_state {
+	__u64 mm; /* 0: of none */
+	__u64 start_time_ns;
+	__u64 programs; /* that the process has executed: memory is used again for another mm */
+	__u32 changes;  /* of its mappings */
+	__u32 second;   /* numbers of modules are looked up again in the next one */
+};
+
 struct scratch {
 	struct record_heap heap; /* directly before its sample */
 	struct record_sample sample;
@@ -62,7 +71,8 @@ struct scratch {
 	__u32 pid;
 
 	__u32 mapping_count; /* ever added; the last SCRATCH_MAPPINGS are there */
-	struct mapping mappings[SCRATCH_MAPPINGS];
+	struct mapping mappings[SCRATCH_MAPPINGS]; /* kept from walk to walk */
+	struct mapping_state mappings_of;
 	struct mapping found; /* by the look-up in the mapping tree */
 
 	struct unwind_frame frame; /* that the walk has come to */

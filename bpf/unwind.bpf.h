@@ -266,7 +266,7 @@ static __always_inline int unwind_prepare(struct scratch *scratch, struct task_s
 	scratch->mm = (__u64)task->mm;
 	if (!scratch->mm)
 		return WALK_NO_MEMORY;
-	mapping_start(scratch);
+	mapping_start(scratch, task);
 	scratch->stack_from = NO_ADDRESS; /* what was read for an earlier walk is no more */
 	/* Whether it runs or is in the kernel: user mode was left with these registers. */
 	if (bpf_probe_read_kernel(scratch->saved, sizeof(scratch->saved),

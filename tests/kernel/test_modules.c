@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,8 +22,9 @@
 #include "tests/kernel/kernel_fixture.h"
 #include "tests/unit/cmocka_all.h"
 
-#define RATE_HZ   999
-#define SKIP_EXIT 77
+#define RATE_HZ      999
+#define SKIP_EXIT    77
+#define ALTERNATE_NS (3ULL * 1000 * 1000)
 
 static struct kernel_fixture *fixture;
 static char folder[] = "/tmp/flame-modules-XXXXXX";
@@ -337,6 +339,140 @@ static void test_code_made_at_run_time_has_no_module(void **state)
 	wait_until(fixture, has_frame_of(child, MODULE_NONE));
 }
 
+/* Two files with code that takes a while and returns, each at its own place in the page. */
+#define CODE_PLACES 2
+#define PAGE_BYTES  4096
+#define PLACE_BYTES (PAGE_BYTES / CODE_PLACES)
+
+static char *write_code(int place)
+{
+	static const unsigned char code[] = {0xb9, 0x00, 0x00, 0x01, 0x00, /* mov $65536, %ecx */
+					     0xff, 0xc9,                   /* dec %ecx */
+					     0x75, 0xfc,                   /* jnz to the dec */
+					     0xc3};
+	char *path = memory_format("%s/code-%d", folder, place);
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)place * PLACE_BYTES, SEEK_SET), 0);
+	assert_int_equal(fwrite(code, sizeof(code), 1, file), 1);
+	assert_int_equal(fclose(file), 0);
+	return path;
+}
+
+/* Map the one, run it, map the other in its place, for ever. */
+static void run_in_turn(const char *first, const char *second)
+{
+	int fds[CODE_PLACES] = {open(first, O_RDONLY), open(second, O_RDONLY)};
+	char *page = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (int place = 0;; place = (place + 1) % CODE_PLACES) {
+		char *code = page + (size_t)place * PLACE_BYTES;
+		void (*function)(void);
+
+		if (mmap(page, PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED,
+			 fds[place], 0) != page)
+			_exit(1);
+		memcpy(&function, &code, sizeof(function));
+		for (int i = 0; i < 20; i++)
+			function();
+	}
+}
+
+/* Count the samples of pid whose leaf is in one of the files; each must be in that of its place. */
+static void count_places(pid_t pid, const ino_t *inodes, size_t *counts)
+{
+	memset(counts, 0, CODE_PLACES * sizeof(*counts));
+	for (size_t i = 0; i < fixture->record_count; i++) {
+		const struct record_sample *sample = (const void *)fixture->records[i];
+		const struct record_module *record;
+		uint64_t frame;
+
+		if (sample->header.type != RECORD_SAMPLE || sample->pid != (uint32_t)pid ||
+		    !sample->user_count || sample->flags & SAMPLE_IN_KERNEL)
+			continue;
+		frame = sample->frames[sample->kernel_count];
+		record = kernel_fixture_module(fixture, frame_module(frame));
+		for (int place = 0; record && place < CODE_PLACES; place++) {
+			if (record->key.inode != inodes[place])
+				continue;
+			assert_int_equal(frame_offset(frame) / PLACE_BYTES, place);
+			counts[place]++;
+		}
+	}
+}
+
+static void test_a_file_that_takes_the_place_of_another_is_told_from_it(void **state)
+{
+	_cleanup_free_ char *first = write_code(0);
+	_cleanup_free_ char *second = write_code(1);
+	ino_t inodes[CODE_PLACES] = {inode_of(first), inode_of(second)};
+	size_t counts[CODE_PLACES];
+
+	(void)state;
+	child = fork();
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		run_in_turn(first, second);
+	}
+	kernel_fixture_profile(fixture, child, 0);
+	kernel_fixture_set_rate(fixture, RATE_HZ);
+	wait_until(fixture,
+		   (count_places(child, inodes, counts), counts[0] > 50 && counts[1] > 50));
+}
+
+/* The program at path: work for a moment, then become the one at other, which does the same. */
+static void alternate(const char *path, const char *other)
+{
+	uint64_t end_ns = kernel_fixture_cpu_ns(getpid()) + ALTERNATE_NS;
+
+	while (kernel_fixture_cpu_ns(getpid()) < end_ns)
+		for (volatile int i = 0; i < 10000; i++)
+			;
+	execl(other, other, "alternate", other, path, (char *)NULL);
+	_exit(1);
+}
+
+/* Samples of pid in the file: what the program was called then must be the file's name. */
+static size_t count_named(pid_t pid, ino_t inode, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fixture->record_count; i++) {
+		const struct record_sample *sample = (const void *)fixture->records[i];
+		const struct record_module *record;
+
+		if (sample->header.type != RECORD_SAMPLE || sample->pid != (uint32_t)pid ||
+		    !sample->user_count || sample->flags & SAMPLE_IN_KERNEL)
+			continue;
+		record = kernel_fixture_module(fixture, frame_module(sample->frames[0]));
+		if (!record || record->key.inode != inode)
+			continue;
+		assert_string_equal(sample->process_name, name);
+		count++;
+	}
+	return count;
+}
+
+static void test_programs_at_the_same_addresses_are_told_apart(void **state)
+{
+	_cleanup_free_ char *first = copy_self("first");
+	_cleanup_free_ char *second = copy_self("second");
+	ino_t first_inode = inode_of(first), second_inode = inode_of(second);
+
+	(void)state;
+	child = fork();
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		personality(ADDR_NO_RANDOMIZE);
+		alternate(second, first);
+	}
+	kernel_fixture_profile(fixture, child, 0);
+	kernel_fixture_set_rate(fixture, RATE_HZ);
+	wait_until(fixture, count_named(child, first_inode, "first") > 50 &&
+				    count_named(child, second_inode, "second") > 50);
+}
+
 static void test_what_could_block_or_act_is_refused(void **state)
 {
 	static const char *const names[] = {"fifo", "link-to-fifo", "folder", "null"};
@@ -436,6 +572,8 @@ int main(int argc, char **argv)
 		behaviour(test_a_file_in_another_mount_namespace_is_opened),
 		behaviour(test_the_vdso_is_a_module_of_its_own),
 		behaviour(test_code_made_at_run_time_has_no_module),
+		behaviour(test_a_file_that_takes_the_place_of_another_is_told_from_it),
+		behaviour(test_programs_at_the_same_addresses_are_told_apart),
 		behaviour(test_what_could_block_or_act_is_refused),
 		behaviour(test_processes_are_identified_by_their_start),
 		behaviour(test_files_are_announced_on_request),
@@ -443,6 +581,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "burn") == 0)
 		burn();
+	if (argc == 4 && strcmp(argv[1], "alternate") == 0)
+		alternate(argv[2], argv[3]);
 	if (geteuid()) {
 		puts("needs root: loads kernel programs");
 		return getenv("FLAME_MUST_RUN") ? 1 : SKIP_EXIT;
