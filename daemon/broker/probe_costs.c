@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "daemon/broker/descriptors.h"
 #include "daemon/broker/prober_setup.h"
 #include "daemon/broker/uprobe_link.h"
 
@@ -132,13 +132,6 @@ static uintptr_t allocate_and_free(uintptr_t argument)
 	return argument;
 }
 
-static int compare_numbers(const void *one, const void *other)
-{
-	int a = *(const int *)one, b = *(const int *)other;
-
-	return (a > b) - (a < b);
-}
-
 static int measure(const struct prober_setup *setup, struct heap_slot *slot, int executable,
 		   struct prober_costs *costs)
 {
@@ -163,23 +156,13 @@ static int measure(const struct prober_setup *setup, struct heap_slot *slot, int
 	return costs->entry_ns > 0 && costs->pair_ns > 0 && costs->free_ns > 0 ? 0 : -ERANGE;
 }
 
-/*
- * The child has the links of its parent, too, and would keep what the parent removes: close everything
- * but what is needed here.
- */
+/* The child has the links of its parent, too, and would keep what the parent removes. */
 static void close_others(const struct prober_setup *setup, int executable, int result)
 {
 	int needed[HEAP_PROGRAM_COUNT + 2] = {executable, result};
-	int last = STDERR_FILENO;
 
 	memcpy(needed + 2, setup->programs, sizeof(setup->programs));
-	qsort(needed, ARRAY_SIZE(needed), sizeof(needed[0]), compare_numbers);
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (needed[i] > last + 1)
-			close_range((unsigned int)last + 1, (unsigned int)needed[i] - 1, 0);
-		last = needed[i] > last ? needed[i] : last;
-	}
-	close_range((unsigned int)last + 1, UINT_MAX, 0);
+	descriptors_close_others(needed, ARRAY_SIZE(needed));
 }
 
 /* Not before that may the parent go on. */

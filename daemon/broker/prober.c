@@ -23,6 +23,7 @@
 #include "common/clock.h"
 #include "common/fd_message.h"
 #include "common/log.h"
+#include "daemon/broker/descriptors.h"
 #include "daemon/broker/handles.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/probe_costs.h"
@@ -400,10 +401,22 @@ static int open_memory(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* What belongs to the broker ends when the broker ends it. */
+static void close_others(const struct prober_setup *setup, int socket)
+{
+	int needed[HEAP_PROGRAM_COUNT + 2] = {socket, setup->slots_map};
+
+	memcpy(needed + 2, setup->programs, sizeof(setup->programs));
+	descriptors_close_others(needed, ARRAY_SIZE(needed));
+}
+
 /* In the child: serve until the core closes its end. */
 static __attribute__((noreturn)) void run(const struct prober_setup *setup, int socket)
 {
 	struct prober prober = {.setup = setup, .socket = socket};
+
+	close_others(setup, socket);
+
 	struct heap_slot *slots = mmap(NULL, HEAP_MAX_SLOTS * sizeof(*slots),
 				       PROT_READ | PROT_WRITE, MAP_SHARED, setup->slots_map, 0);
 

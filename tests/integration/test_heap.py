@@ -2,8 +2,9 @@
 """The heap of a process that was never restarted: what it allocates, by whom, exactly, whatever allocator it has."""
 import os
 
-from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, proc_status, test, wait_until
+from harness import PATIENCE, Skip, assert_equal, assert_in, descriptors, main, need_tool, proc_status, test, wait_until
 from heap_programs import Allocations, altered_code, heap_profile, leaf_weights
+from threads import host_switches
 
 
 @test
@@ -134,6 +135,20 @@ def a_prober_has_no_right_that_it_does_not_need(scene):
     rights = capabilities(daemon.find("flamed-probe"))
     assert_equal(rights["CapPrm"], 1 << 19 | 1 << 38 | 1 << 39, "CAP_SYS_PTRACE, CAP_PERFMON and CAP_BPF")
     assert not capabilities(daemon.pid)["CapPrm"] & 1 << 21
+
+
+@test
+def a_prober_keeps_no_hook_or_event_of_the_broker(scene):
+    daemon = scene.flamed()
+    program = Allocations(scene, 1000)
+    scene.attach(program, "-e", "cpu,offcpu,heap")
+    wait_until(lambda: daemon.request("status")["counters"]["switches.seen"] > 10, "switches are seen")
+    assert not [what for what in descriptors(daemon.find("flamed-probe")) if "perf_event" in what]
+    scene.attach(program, "-e", "heap")
+    seen = daemon.request("status")["counters"]["switches.seen"]
+    switched = host_switches()
+    wait_until(lambda: host_switches() > switched + 1000, "the host goes on switching")
+    assert_equal(daemon.request("status")["counters"]["switches.seen"], seen, "nobody wants switches any more")
 
 
 @test
