@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flamectl leaks: what processes hold whose heap is watched, what grows first. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "client/amount.h"
 #include "client/client.h"
 #include "client/command.h"
 #include "client/command_table.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/memory.h"
 #include "common/protocol.h"
 #include "common/text.h"
 
@@ -50,31 +49,6 @@ static double number_of(const json_t *object, const char *name)
 	return json_number_value(json_object_get(object, name));
 }
 
-/* "20.0 MiB". Owned (free). */
-static char *format_bytes(double bytes)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	size_t unit = 0;
-
-	while (fabs(bytes) >= 1023.95 && unit + 1 < ARRAY_SIZE(units)) {
-		bytes /= 1024;
-		unit++;
-	}
-	return memory_format(unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
-}
-
-/* "5m02s". Owned (free). */
-static char *format_age(double seconds)
-{
-	long left = (long)seconds;
-
-	if (left < 60)
-		return memory_format("%lds", left);
-	if (left < 3600)
-		return memory_format("%ldm%02lds", left / 60, left % 60);
-	return memory_format("%ldh%02ldm", left / 3600, left / 60 % 60);
-}
-
 /* Then frees are missed. */
 static int is_in_windows(const json_t *process)
 {
@@ -84,8 +58,9 @@ static int is_in_windows(const json_t *process)
 static void print_process(const json_t *process)
 {
 	_cleanup_free_ char *name = text_copy_printable(text_of(process, "name"));
-	_cleanup_free_ char *held = format_bytes(number_of(process, "live_bytes"));
-	_cleanup_free_ char *watched = format_age(number_of(process, "watched_seconds"));
+	_cleanup_free_ char *held = amount_bytes(number_of(process, "live_bytes"));
+	_cleanup_free_ char *blocks = amount_count(number_of(process, "live_count"), "block");
+	_cleanup_free_ char *watched = amount_age(number_of(process, "watched_seconds"));
 	const json_t *notes = json_object_get(process, "notes");
 	size_t i;
 	json_t *note;
@@ -94,9 +69,8 @@ static void print_process(const json_t *process)
 		printf("%s (%.0f): what it holds is not known, watched for %s, tier duty\n", name,
 		       number_of(process, "pid"), watched);
 	else
-		printf("%s (%.0f): %s in %.0f blocks, watched for %s, tier %s\n", name,
-		       number_of(process, "pid"), held, number_of(process, "live_count"), watched,
-		       text_of(process, "tier"));
+		printf("%s (%.0f): %s in %s, watched for %s, tier %s\n", name,
+		       number_of(process, "pid"), held, blocks, watched, text_of(process, "tier"));
 	json_array_foreach(notes, i, note)
 	{
 		_cleanup_free_ char *text = text_copy_printable(json_string_value(note));
@@ -121,14 +95,14 @@ static void print_frames(const json_t *stack)
 
 static void print_stack(const json_t *stack)
 {
-	_cleanup_free_ char *held = format_bytes(number_of(stack, "bytes"));
-	_cleanup_free_ char *error = format_bytes(number_of(stack, "error_bytes"));
-	_cleanup_free_ char *growth = format_bytes(number_of(stack, "growth_per_minute"));
-	_cleanup_free_ char *age = format_age(number_of(stack, "oldest_seconds"));
+	_cleanup_free_ char *held = amount_bytes(number_of(stack, "bytes"));
+	_cleanup_free_ char *error = amount_bytes(number_of(stack, "error_bytes"));
+	_cleanup_free_ char *blocks = amount_count(number_of(stack, "count"), "block");
+	_cleanup_free_ char *growth = amount_bytes(number_of(stack, "growth_per_minute"));
+	_cleanup_free_ char *age = amount_age(number_of(stack, "oldest_seconds"));
 
-	printf("  %s \xc2\xb1 %s in %.0f blocks, %s%s/min, oldest %s\n", held, error,
-	       number_of(stack, "count"), number_of(stack, "growth_per_minute") < 0 ? "" : "+",
-	       growth, age);
+	printf("  %s \xc2\xb1 %s in %s, %s%s/min, oldest %s\n", held, error, blocks,
+	       number_of(stack, "growth_per_minute") < 0 ? "" : "+", growth, age);
 	print_frames(stack);
 }
 
@@ -157,7 +131,7 @@ static void print_result(const json_t *result)
 {
 	const json_t *processes = json_object_get(result, "processes");
 	const json_t *stacks = json_object_get(result, "stacks");
-	_cleanup_free_ char *older = format_age((double)values.older_ns / NS_PER_SECOND);
+	_cleanup_free_ char *older = amount_age((double)values.older_ns / NS_PER_SECOND);
 	_cleanup_free_ char *leaks =
 		memory_format("leaks: held for %s or longer, and growing look after look", older);
 	_cleanup_free_ char *caches =

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/amount.h"
 #include "client/client.h"
 #include "client/command.h"
 #include "client/command_table.h"
@@ -98,13 +99,16 @@ static void add_function(struct table *table, const struct ranked_function *func
 	table_add(table, "%s", function->module);
 }
 
-/* "20.0 MiB", or, where the whole may be off, "20.0 MiB (10.5 to 35.0) in ". */
-static void print_bytes(const struct profile *profile, double mebibytes, FILE *file)
+/* "20.0 MiB", or, where the whole may be off, "20.0 MiB (10.5 MiB to 35.0 MiB) in ". */
+static void print_bytes(const struct profile *profile, double bytes, FILE *file)
 {
-	fprintf(file, "%.1f MiB ", mebibytes);
+	_cleanup_free_ char *amount = amount_bytes(bytes);
+	_cleanup_free_ char *low = amount_bytes(bytes * profile->scale_low);
+	_cleanup_free_ char *high = amount_bytes(bytes * profile->scale_high);
+
+	fprintf(file, "%s ", amount);
 	if (profile->scale_low < 1 || profile->scale_high > 1)
-		fprintf(file, "(%.1f to %.1f) ", mebibytes * profile->scale_low,
-			mebibytes * profile->scale_high);
+		fprintf(file, "(%s to %s) ", low, high);
 	fputs("in ", file);
 }
 
@@ -119,7 +123,7 @@ static void print_weight(const struct profile *profile, double weight, FILE *fil
 	else if (profile->unit == PROFILE_NS)
 		fprintf(file, "%.2f s in ", weight / (double)NS_PER_SECOND);
 	else if (profile->unit == PROFILE_BYTES)
-		print_bytes(profile, weight / (1 << 20), file);
+		print_bytes(profile, weight, file);
 }
 
 /* What the whole is: "cpu of all: 12.31 s in 1218 samples, 3 lost; window of 30.0 s". */
@@ -129,11 +133,12 @@ static void print_whole(const struct profile *profile, const struct ranking *ran
 		(double)(profile->covered.to_ns - profile->covered.from_ns) / (double)NS_PER_SECOND;
 	_cleanup_free_ char *target = text_copy_printable(profile_text(profile, profile->target));
 	_cleanup_free_ char *event = text_copy_printable(profile_text(profile, profile->event));
+	_cleanup_free_ char *samples = amount_count(ranking->samples, "sample");
 
 	if (*event)
 		fprintf(file, "%s of %s: ", event, *target ? target : "all");
 	print_weight(profile, ranking->weight, file);
-	fprintf(file, "%.0f samples", ranking->samples);
+	fputs(samples, file);
 	if (profile_lost(profile) > 0)
 		fprintf(file, ", %.0f lost", profile_lost(profile));
 	if (seconds > 0)
