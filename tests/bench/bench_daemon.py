@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the running daemon costs and how well it counts: `meson test -C build --benchmark --verbose`.
 
-Prints figures, judges none: they depend on the machine and on what else it does. SECONDS is the length of each measurement.
+Prints figures, judges none: they depend on the machine and on what else it does. SECONDS is the length of each measurement, in
+CPU time of the program that is looked at.
 """
 import os
 import resource
@@ -12,9 +13,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from harness import FLAMECTL, Scene, cpu_seconds, proc_status, pss_kib, share_of, wait_until  # noqa: E402
+from stretches import wait_computed  # noqa: E402
 
 SECONDS = float(os.environ.get("SECONDS", "10"))
 CPUS = os.cpu_count() or 1
+SHARE_SAMPLES = 5000
 
 
 def show(what, value, goal=""):
@@ -26,15 +29,15 @@ def cpu_of(daemon):
     return sum(cpu_seconds(pid) for pid in daemon.pids())
 
 
-def measure_cpu(daemon, seconds):
-    """Share of one CPU that the daemon uses over some seconds, in percent."""
+def measure_cpu(daemon, program):
+    """Share of one CPU that the daemon uses while a program computes, in percent."""
     before, began = cpu_of(daemon), time.monotonic()
-    wait_until(lambda: time.monotonic() - began > seconds, "the measurement is over", timeout=seconds + 5)
+    wait_computed(program, SECONDS)
     return 100 * (cpu_of(daemon) - before) / (time.monotonic() - began)
 
 
-def kernel_share(daemon, seconds):
-    """Share of one CPU that the sampling programs use in the kernel, from the kernel's own statistics; None when it keeps none."""
+def kernel_share(daemon, program):
+    """The same of the sampling programs in the kernel, from the kernel's own statistics; None when it keeps none."""
     switch = "/proc/sys/kernel/bpf_stats_enabled"
     try:
         with open(switch, "r+", encoding="utf-8") as file:
@@ -45,7 +48,7 @@ def kernel_share(daemon, seconds):
         return None
     try:
         first, began = run_time(daemon), time.monotonic()
-        wait_until(lambda: time.monotonic() - began > seconds, "the measurement is over", timeout=seconds + 5)
+        wait_computed(program, SECONDS)
         return 100 * (run_time(daemon) - first) / 1e9 / (time.monotonic() - began)
     finally:
         with open(switch, "w", encoding="utf-8") as file:
@@ -68,9 +71,9 @@ def run_time(daemon):
     return total
 
 
-def show_cost(daemon, what, goal):
-    show(f"CPU of flamed's processes, {what} (% of one CPU)", f"{measure_cpu(daemon, SECONDS):.2f}", goal)
-    share = kernel_share(daemon, SECONDS)
+def show_cost(daemon, program, what, goal):
+    show(f"CPU of flamed's processes, {what} (% of one CPU)", f"{measure_cpu(daemon, program):.2f}", goal)
+    share = kernel_share(daemon, program)
     show(f"  and of its programs in the kernel, {what}", "not kept" if share is None else f"{share:.2f}")
 
 
@@ -78,11 +81,10 @@ def bench_shares(scene):
     scene.flamed()
     program = scene.workload("sample_program")
     scene.attach(program, "-F", "499")
-    began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 10, "ten seconds", timeout=20)
+    scene.wait_samples(program.pid, SHARE_SAMPLES)
     rows = scene.folded(program.pid)
     for name, truth in (("compute_hot", 70), ("compute_medium", 20), ("compute_cold", 10)):
-        show(f"share of {name} after 10 s at 499 Hz (%)", f"{share_of(rows, name):.2f}", f"{truth} +- 3")
+        show(f"share of {name} in {SHARE_SAMPLES} samples (%)", f"{share_of(rows, name):.2f}", f"{truth} +- 3")
 
 
 def bench_dump(scene):
@@ -122,10 +124,10 @@ def bench_cost(scene):
     program = scene.workload("sample_program")
     scene.attach(program)
     scene.wait_samples(program.pid, 50)
-    show_cost(daemon, "one busy target at 99 Hz", "< 0.3")
+    show_cost(daemon, program, "one busy target at 99 Hz", "< 0.3")
     scene.flamectl("attach", "--all")
     scene.wait_samples(None, 50)
-    show_cost(daemon, "the whole host at 99 Hz", "< 1")
+    show_cost(daemon, program, "the whole host at 99 Hz", "< 1")
     pids = daemon.pids()
     for pid in pids:
         show(f"memory of {proc_status(pid)['Name']} (PSS, MB)", f"{pss_kib(pid) / 1000:.1f}")
@@ -137,8 +139,7 @@ def bench_losses(scene):
     programs = [scene.workload("sample_program") for _ in range(CPUS)]
     for program in programs:
         scene.attach(program, "-F", "999")
-    began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > SECONDS, "the measurement is over", timeout=SECONDS + 5)
+    wait_computed(programs[0], SECONDS)
     samples = daemon.request("status")["samples"]
     lost = sum(samples["lost"].values())
     show(f"samples lost at 999 Hz, {CPUS} busy CPUs, of {samples['taken']} taken", str(lost), "0")

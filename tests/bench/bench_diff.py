@@ -7,6 +7,7 @@ seconds; each frame above 0.5 % that is not grey in one of their differences is 
 13 % of the CPU and back, CHANGES times, and the windows of 30 s before and after each change, at 99 Hz, are compared: in a
 program of two functions, and in one of some thirty.
 """
+import math
 import os
 import re
 import signal
@@ -47,9 +48,9 @@ def frames(scene, pid, base, new):
 def count_false_alarms(scene):
     program = scene.workload("steady", DUTY)
     scene.flamectl("attach", program.pid, "-F", RATE)
-    time.sleep(2)
+    scene.wait_buckets(2)
     start = time.time()
-    time.sleep(2 * PAIRS * WINDOW + 1.5)
+    scene.wait_buckets(math.ceil(2 * PAIRS * WINDOW) + 2)
     asked = called = pairs_called = 0
     for i in range(PAIRS):
         at = start + 2 * i * WINDOW
@@ -75,9 +76,9 @@ def find_planted(scene, *kind):
     edges = []
     for i in range(CHANGES + 1):
         program.send_signal(signal.SIGUSR1 if i % 2 else signal.SIGUSR2)
-        time.sleep(1)  # a bucket belongs to one side
+        scene.wait_buckets(1)  # a bucket belongs to one side
         edges.append(time.time())
-        time.sleep(PLANTED_WINDOW + 1)
+        scene.wait_buckets(PLANTED_WINDOW + 1)
     samples = scene.target(program.pid)["samples"]
     show("samples in a window of 30 s, about", f"{samples * PLANTED_WINDOW / (time.time() - edges[0]):.0f}")
     found = others = asked = 0
@@ -98,7 +99,8 @@ def find_planted(scene, *kind):
 
 def main():
     with Scene() as scene:
-        scene.flamed("--retention", "20m")
+        # Nothing may age out: what is waited for is that the history grows.
+        scene.flamed("--retention", f"{math.ceil(2 * PAIRS * WINDOW + 3 * CHANGES * PLANTED_WINDOW) + 300}s")
         if PAIRS:
             count_false_alarms(scene)
         if CHANGES:

@@ -13,13 +13,14 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import harness  # noqa: E402
+from heap_programs import heap_tier  # noqa: E402
+from stretches import end_tracing, wait_tracing  # noqa: E402
 
-SECONDS = 6
-SETTLE_SECONDS = 3
+SLICES = 300  # of 20 ms of CPU time, which the workload tells
+SETTLE_BUCKETS = 3  # of a second: the tier is found, and its pace
 QUIET_UNITS = 360  # of work between two allocations: less than 3000 of them a second
 PROBES = """uprobe:libc:malloc /pid == %d/ { @size[tid] = arg0; }
 uretprobe:libc:malloc /pid == %d && @size[tid]/ { @live[retval] = @size[tid]; @by[ustack] = sum(@size[tid]); delete(@size[tid]); }
@@ -32,17 +33,14 @@ class Pairs:
     def __init__(self, scene, units=0, command=(), **options):
         self.process = scene.start(*command, harness.workload("pair_speed"), units, stdout=subprocess.PIPE, **options)
 
-    def nanoseconds(self, seconds=SECONDS):
-        """CPU time of a pair, over the next seconds."""
+    def nanoseconds(self, slices=SLICES):
+        """CPU time of a pair, over the next slices."""
         os.set_blocking(self.process.stdout.fileno(), False)
         while self.process.stdout.read():
             pass
         os.set_blocking(self.process.stdout.fileno(), True)
         self.process.stdout.readline()
-        end, rates = time.monotonic() + seconds, []
-        while time.monotonic() < end:
-            rates.append(1 / float(self.process.stdout.readline()))
-        return 1 / statistics.fmean(rates)
+        return 1 / statistics.fmean(1 / float(self.process.stdout.readline()) for _ in range(slices))
 
 
 def system_seconds(pid):
@@ -68,13 +66,15 @@ def compare_attached(scene, title, rounds, units, *options):
     idle_share, system_with, everything_with = system / everything, 0, 0
     for _ in range(rounds):
         scene.flamectl("attach", pairs.process.pid, "-e", "heap", *options)
-        time.sleep(SETTLE_SECONDS)
+        harness.wait_until(lambda: heap_tier(scene, pid) in ("full", "duty"), "it is watched")
+        scene.wait_buckets(SETTLE_BUCKETS)
         began = system_seconds(pid)
         withs.append(pairs.nanoseconds())
         ended = system_seconds(pid)
         system_with, everything_with = system_with + ended[0] - began[0], everything_with + ended[1] - began[1]
+        compared = scene.counters()["probes.compared"]
         scene.flamectl("detach", pairs.process.pid)
-        time.sleep(1)
+        harness.wait_until(lambda: scene.counters()["probes.compared"] > compared, "the probes are gone")
         befores.append(pairs.nanoseconds())
         ratios.append(withs[-1] / statistics.fmean(befores[-2:]))
     harness.end_process(pairs.process)
@@ -83,8 +83,8 @@ def compare_attached(scene, title, rounds, units, *options):
 
 def compare_command(scene, title, native, *command, **options):
     other = Pairs(scene, 0, command, **options)
-    time.sleep(SETTLE_SECONDS)
-    found = other.nanoseconds(3)
+    other.nanoseconds(SLICES // 2)  # it starts
+    found = other.nanoseconds(SLICES // 2)
     harness.end_process(other.process)
     show(title, native, found, [found / native])
 
@@ -96,12 +96,14 @@ def compare_others(scene):
     if bpftrace:
         program = PROBES % ((pairs.process.pid,) * 3)
         tracer = scene.start(bpftrace, "-p", pairs.process.pid, "-e", program)
-        time.sleep(2 * SETTLE_SECONDS)
-        found = pairs.nanoseconds(3)
-        harness.end_process(tracer)
+        wait_tracing(tracer, "bpftrace")
+        found = pairs.nanoseconds(SLICES // 2)
+        end_tracing(tracer, "bpftrace")
         show("bpftrace: size, stack and free of each", native, found, [found / native])
     harness.end_process(pairs.process)
-    heaptrack = next(iter(glob.glob("/usr/lib/**/libheaptrack_preload.so", recursive=True)), None)
+    # Not "**": in /usr/lib are links that lead around in circles.
+    found = [path for folder in ("/usr/lib", "/usr/lib/*", "/usr/local/lib") for path in glob.glob(f"{folder}/heaptrack/libheaptrack_preload.so")]
+    heaptrack = found[0] if found else None
     if heaptrack:
         compare_command(scene, "heaptrack (preloaded at start)", native,
                         env=dict(os.environ, LD_PRELOAD=heaptrack, DUMP_HEAPTRACK_OUTPUT="/dev/null"))

@@ -5,13 +5,13 @@
 Prints figures, judges none. Slowdowns are ratios of interleaved runs: ROUNDS pairs of SECONDS each, without and with the
 event, the same daemon running all the time; the median of the pairs and their quartiles are shown. "others" is the
 same with what else there is (perf, bpftrace, libbpf-tools), as far as it is installed and runs. SLEEPS is the number of runs in
-which known sleeps are compared with the printed interval, MANY the number of threads that are walked from outside.
+which known sleeps are compared with the printed interval, MANY the number of threads that are walked from outside, HOST_SWITCHES how many
+switches of the whole host are waited for.
 """
 import os
 import re
 import resource
 import shutil
-import signal
 import statistics
 import struct
 import subprocess
@@ -20,11 +20,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from harness import Scene, cpu_seconds, wait_until, workload  # noqa: E402
+from stretches import end_tracing, switches, wait_computed, wait_switches, wait_tracing  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "8"))
 SECONDS = float(os.environ.get("SECONDS", "2"))
 SLEEPS = int(os.environ.get("SLEEPS", "100"))
 MANY = int(os.environ.get("MANY", "20000"))
+HOST_SWITCHES = int(os.environ.get("HOST_SWITCHES", "20000"))
 
 
 def show(what, value, goal=""):
@@ -132,19 +134,11 @@ def others(scene):
 
         def switch_on(words=words, running=running):
             running.append(scene.start("unshare", "-m", "sh", "-c", MOUNT, "sh", *words, stderr=subprocess.DEVNULL))
-            time.sleep(2)  # nothing tells when it has begun
+            wait_tracing(running[-1], words[0])
 
-        def switch_off(running=running):
+        def switch_off(words=words, running=running):
             while running:
-                tool = running.pop()
-                alive = tool.poll() is None
-                tool.send_signal(signal.SIGINT)
-                try:
-                    tool.wait(20)
-                except subprocess.TimeoutExpired:
-                    tool.kill()
-                if not alive:
-                    raise RuntimeError(f"{words[0]} ended with {tool.returncode}")
+                end_tracing(running.pop(), words[0])
         try:
             show(f"redis, 1 client, {name}: dearer by", spread(interleave(target.cpu_per_request, switch_on, switch_off)))
         except RuntimeError as error:
@@ -178,12 +172,12 @@ def host(scene):
         file.write("1")
     scene.stack.callback(switch_stats_off)
     scene.flamectl("attach", "--all", "-e", "offcpu")
-    time.sleep(2)
+    scene.wait_buckets(2)
     before, cpu, began = kernel_ns(daemon), sum(map(cpu_seconds, daemon.pids())), time.monotonic()
-    seen = daemon.request("status")["counters"]["switches.seen"]
-    time.sleep(5 * SECONDS)
+    first = switches()
+    wait_switches(HOST_SWITCHES)
     passed = time.monotonic() - began
-    show("switches a second on this host", f"{(daemon.request('status')['counters']['switches.seen'] - seen) / passed:.0f}")
+    show("switches a second on this host", f"{(switches() - first) / passed:.0f}")
     show("the whole host off the CPU: kernel programs, of one CPU", f"{(kernel_ns(daemon) - before) / passed / 1e7:.2f} %",
          "idle: at most 0.2 %")
     show("the same: the daemon", f"{100 * (sum(map(cpu_seconds, daemon.pids())) - cpu) / passed:.2f} %")
@@ -198,7 +192,7 @@ def known_sleeps(scene):
     each of the two places in each second. Each second and place is a run: does the printed interval hold what it wrote?"""
     program = scene.workload("waits", "naps", cwd=scene.folder)
     scene.flamectl("attach", program.pid, "-e", "offcpu", "--budget", "0")
-    time.sleep(SLEEPS / 2 + 5)
+    scene.wait_buckets(SLEEPS // 2 + 5)
     offset = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     last = int(time.clock_gettime(time.CLOCK_BOOTTIME)) - 2
     with open(scene.path("naps.diary"), "rb") as file:
@@ -248,10 +242,11 @@ def many(scene):
     scene.flamectl("attach", program.pid, "-e", "offcpu")
     scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=1000)
     first = cpu() - before
+    clock = scene.workload("sample_program")  # not watched: a second of its work is a second
     spent = []
     for _ in range(5):
         before = cpu()
-        time.sleep(1)
+        wait_computed(clock, 1)
         spent.append(cpu() - before)
     profile = scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=1000)
     threads = len({row[0] for row in profile["rows"] if profile["threads"][row[0]]["name"] == "lock"})
@@ -263,8 +258,11 @@ def many(scene):
 # ---- page faults -----------------------------------------------------------------------------------------------------------
 
 
+FAULTS_PER_SECOND = 6400  # of the workload "touch"
+
+
 def faults(scene):
-    program = scene.workload("touch")
+    program = scene.workload("touch", stdout=subprocess.PIPE)
 
     def attach():
         scene.flamectl("attach", program.pid, "-e", "fault")
@@ -277,23 +275,21 @@ def faults(scene):
         def look():
             with open(f"/proc/{program.pid}/stat", encoding="utf-8") as file:
                 return int(file.read().rpartition(")")[2].split()[7])
-        count, began = look(), time.monotonic()
-        run = schedstat(program.pid)
-        wait_until(lambda: time.monotonic() - began > SECONDS, "it is over", timeout=SECONDS + 10)
+        count, run = look(), schedstat(program.pid)
+        wait_until(lambda: look() - count >= FAULTS_PER_SECOND * SECONDS, "page faults")
         return (schedstat(program.pid) - run) / (look() - count)
 
-    time.sleep(0.5)
-    show("a program of nothing but page faults (6400/s): each dearer by", spread(interleave(cost, attach, detach)))
+    program.stdout.readline()
+    show(f"a program of nothing but page faults ({FAULTS_PER_SECOND}/s): each dearer by", spread(interleave(cost, attach, detach)))
     attach()
-    time.sleep(5)
+    scene.wait_buckets(5)
     watch = scene.daemons[-1].request("status")["sampling"]["watch"]
     show("  share of the time that was looked at, and its own estimate", f"{100 * watch['duty']:.0f} %, {watch['cost_percent']:.2f} % of a CPU",
          "at most 0.1 %")
     quiet = scene.workload("sample_program")
     scene.flamectl("attach", quiet.pid, "-e", "fault")
     before = scene.daemons[-1].request("status")["counters"]["events.cost_ns"]
-    began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 2 * SECONDS, "it is over", timeout=2 * SECONDS + 10)
+    wait_computed(quiet, 2 * SECONDS)
     cost_ns = scene.daemons[-1].request("status")["counters"]["events.cost_ns"] - before
     show("an ordinary program, page faults on: of its CPU", f"{100 * cost_ns / 1e9 / (2 * SECONDS):.4f} %", "at most 0.1 %")
 

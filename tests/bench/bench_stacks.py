@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Scene, children_of, cpu_seconds, wait_until  # noqa: E402
 from perf_stacks import perf_share  # noqa: E402
 from stack_programs import PROGRAMS  # noqa: E402
+from stretches import end_tracing, wait_tracing  # noqa: E402
 
 SECONDS = int(os.environ.get("SECONDS", "5"))
 FIGURES = os.environ.get("STACK_FIGURES", "")
@@ -80,7 +81,7 @@ def show_program(scene, program, with_perf, sums, details):
     ends = found["ends"]
     samples = found["samples"] - ends.get("no_user", 0)
     whole = ends.get("root", 0)
-    shares = [perf_share(scene, children_of(process.pid), program.rate, SECONDS, way, program.is_short)
+    shares = [perf_share(scene, process, children_of(process.pid), program.rate, SECONDS, way, program.is_short)
               for way in (["fp", "dwarf"] if with_perf else [])]
     print(f"{program.name:26} {program.rate:4} {samples:7} {percent(whole, samples, 2):>7} {program.goal:>5}"
           f" {found['frames'] / max(samples, 1):6.1f}" + "".join(f" {share:>8}" for share in shares)
@@ -228,11 +229,12 @@ def bench_naming(_):
         load = [scene.start(*find_program(name).command(scene.folder), cwd=scene.folder, stderr=subprocess.DEVNULL)
                 for name in ("python3", "git status loop")]
         recorders = [scene.start("perf", "record", "-q", "--no-bpf-event", "-a", "-F", "99", "-e", "cpu-clock", "--call-graph", way, "-o", scene.path(way),
-                                 "--", "sleep", str(NAMING_SECONDS)) for way in ways]
-        began = time.monotonic()
-        wait_until(lambda: time.monotonic() - began > NAMING_SECONDS, "the window is over", timeout=NAMING_SECONDS + 5)
+                                 stderr=subprocess.DEVNULL) for way in ways]
         for recorder in recorders:
-            recorder.wait()
+            wait_tracing(recorder, "perf record")
+        scene.wait_buckets(NAMING_SECONDS)
+        for recorder in recorders:
+            end_tracing(recorder, "perf record")
         scene.flamectl("stop")
         for process in load:
             process.kill()

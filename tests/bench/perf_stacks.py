@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The share of stacks that reach their root in what `perf record` recorded of a process and its children."""
+import os
 import re
 import struct
 import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from stretches import end_tracing, wait_computed, wait_tracing  # noqa: E402
 
 # What a stack begins with that reached its root, where it has a name.
 ROOTS = {"_start", "clone3", "__clone3", "clone", "__clone", "__GI___clone3", "_dl_start_user"}
@@ -74,12 +79,15 @@ class Reader:
                 pid = None
 
 
-def perf_share(scene, pids, rate, seconds, way, whole_host):
-    """Percent of whole stacks as text. The whole host is recorded for children that live shortly: events of a process miss them."""
+def perf_share(scene, process, pids, rate, seconds, way, whole_host):
+    """Percent of whole stacks as text, of so many CPU seconds of a process and its children, pids. The whole host is recorded for children that live shortly: events of a process miss them."""
     data = scene.path(f"perf-{way}.data")
     which = ["-a"] if whole_host else ["-p", ",".join(map(str, pids))]
-    subprocess.run(["perf", "record", "-q", "--no-bpf-event", *which, "-F", str(rate), "-e", "cpu-clock", "--call-graph", way, "-o", data, "--",
-                    "sleep", str(seconds)], check=True, capture_output=True)
+    recorder = scene.start("perf", "record", "-q", "--no-bpf-event", *which, "-F", rate, "-e", "cpu-clock", "--call-graph", way, "-o", data,
+                           stderr=subprocess.DEVNULL)
+    wait_tracing(recorder, "perf record")
+    wait_computed(process, seconds)
+    end_tracing(recorder, "perf record")
     with subprocess.Popen(["perf", "script", "-i", data, "--no-inline", "--show-task-events", "-F",
                            "comm,pid,tid,time,event,ip,sym,dso"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace") as script:
         reader = Reader(pids)

@@ -377,6 +377,9 @@ class Scene:
     def samples(self):
         return self.daemons[-1].request("status")["samples"]
 
+    def counters(self):
+        return self.daemons[-1].request("status")["counters"]
+
     def target(self, pid):
         """The target of a pid as `list` shows it, or None."""
         return next((one for one in self.daemons[-1].request("list")["targets"] if one["pid"] == pid), None)
@@ -390,7 +393,7 @@ class Scene:
         def held():
             return self.daemons[-1].request("status")["buckets"]["held"]
         wanted = held() + more
-        wait_until(lambda: held() >= wanted, f"{more} more buckets")
+        wait_until(lambda: held() >= wanted, f"{more} more buckets", timeout=PATIENCE + 2 * more)
 
     def folded(self, *select):
         """`dump` as a list of (frames, count)."""

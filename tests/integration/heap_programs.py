@@ -44,6 +44,11 @@ def heap_profile(scene, pid):
         return {"rows": [], "frames": [], "nodes": {"frame": []}, "notes": [], "unit": ""}
 
 
+def heap_tier(scene, pid):
+    """How a process is watched: "full", "duty", ...; None when it is not."""
+    return next((one["tier"] for one in scene.flamectl_json("leaks")["processes"] if one["pid"] == pid), None)
+
+
 def altered_code(pid):
     """Places in the code of a process that are not as its files say: where probes are."""
     altered = []

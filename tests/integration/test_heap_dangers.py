@@ -7,7 +7,7 @@ import subprocess
 
 from harness import (PATIENCE, all_kernel_programs, assert_equal, children_of, is_alive, main, test, wait_until,
                      workload)
-from heap_programs import Allocations, altered_code, heap_profile, leaf_weights
+from heap_programs import Allocations, altered_code, heap_profile, heap_tier, leaf_weights
 
 
 def say(process, line=b"\n"):
@@ -20,7 +20,7 @@ def talking(scene, name, *arguments):
 
 
 def no_code_was_altered(scene):
-    counters = scene.daemons[-1].request("status")["counters"]
+    counters = scene.counters()
     assert_equal(counters["probes.altered"], 0, "places that are not as they were")
     return counters["probes.compared"]
 
@@ -117,10 +117,7 @@ def a_child_is_taken_over_with_its_own_exact_heap(scene):
     program.go()
     child = wait_until(lambda: next(iter(children_of(program.pid)[1:]), None), "the child")
 
-    def tier(pid):
-        processes = scene.flamectl_json("leaks")["processes"]
-        return next((one["tier"] for one in processes if one["pid"] == pid), None)
-    wait_until(lambda: tier(child) == "full", "the child is watched")
+    wait_until(lambda: heap_tier(scene, child) == "full", "the child is watched")
     os.kill(child, signal.SIGUSR1)
     wait_until(lambda: sum(stack["bytes"] for stack in scene.flamectl_json("leaks", child, "--older", "0s")["stacks"]
                            if stack["frames"][-1][0] == "leak") >= 10000, "the child leaks")
@@ -163,14 +160,15 @@ def survives(scene, what, seconds=3, **options):
     process = scene.workload("allocation_dangers", what, seconds, **options)
     attached = 0
     while process.poll() is None:
-        done = scene.flamectl("attach", process.pid, "-e", "heap", status=None)
-        attached += done.returncode == 0
-        try:
-            process.wait(0.5)
-        except subprocess.TimeoutExpired:
-            scene.flamectl("detach", process.pid, status=None)
+        seen = scene.counters()["heap.allocations"]
+        if scene.flamectl("attach", process.pid, "-e", "heap", status=None).returncode == 0:
+            # Not before the probes were hit, and by many threads, if there are.
+            wait_until(lambda: process.poll() is not None or scene.counters()["heap.allocations"] >= seen + 200,
+                       "allocations are seen")
+            attached += scene.counters()["heap.allocations"] > seen
+        scene.flamectl("detach", process.pid, status=None)
     assert_equal(process.wait(PATIENCE), 0, f"exit status of {what}")
-    assert attached, "it was attached at all"
+    assert attached, "its allocations were seen"
     no_code_was_altered(scene)
 
 
@@ -251,10 +249,16 @@ def an_allocator_may_be_unloaded_and_loaded_again(scene):
     no_code_was_altered(scene)
 
 
+def maps_libc(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+        return any("x" in line.split()[1] and "/libc.so" in line for line in file)
+
+
 @test
 def a_program_under_a_debugger_survives_and_stays_exact(scene):
     scene.flamed()
     program = Allocations(scene, 500)
+    wait_until(lambda: maps_libc(program.pid), "the C library is mapped: the tracer may stop it")
     tracer = scene.workload("tracer", program.pid, 3)
     scene.attach(program, "-e", "heap")
     scene.flamectl("detach", program.pid)
