@@ -2,8 +2,8 @@
 /*
  * The heap of processes that were never restarted: probes in their allocators' functions. An
  * allocation is known when its function returns; in between, what was asked for is kept with the
- * thread. Functions that call each other count once, as the outermost. What may throw is probed at
- * its entry alone, for a C++ exception cannot pass a probed return.
+ * thread. Functions that call each other count once, as the outermost. A C++ exception cannot pass a
+ * probed return: what may throw is probed at its entry and at the instructions by which it returns.
  *
  * These programs run in the middle of the target and may be preempted there, so their working
  * memory is taken and given back.
@@ -30,7 +30,8 @@ struct heap_call {
 	__u64 size;
 	__u64 place; /* the block that is reallocated, or where the result will be written */
 	__u32 function;
-	__u32 is_open;
+	__u16 is_open;
+	__u16 is_told; /* already, without its block */
 };
 
 struct {
@@ -57,7 +58,7 @@ static __always_inline __u32 cookie_function(__u64 cookie)
 	return (__u32)cookie & (HEAP_DEAR - 1);
 }
 
-/* Count a hit. Returns what it costs beyond the usual. */
+/* Count a hit that is dear. Returns what it costs beyond the usual. */
 static __always_inline __u32 count_dear(__u64 cookie, const struct heap_slot *slot,
 					struct heap_usage *usage)
 {
@@ -65,6 +66,14 @@ static __always_inline __u32 count_dear(__u64 cookie, const struct heap_slot *sl
 		return 0;
 	usage->dear++;
 	return slot->dear_ns;
+}
+
+/* Count a hit of an entry. */
+static __always_inline void count_hit(__u64 cookie, struct heap_usage *usage)
+{
+	usage->hits++;
+	if (cookie & HEAP_FOLLOWED)
+		usage->followed++;
 }
 
 static __always_inline __u64 size_asked(const struct pt_regs *registers, __u32 function)
@@ -203,11 +212,39 @@ static __always_inline void heap_record_safely(__u32 slot, __u32 function, __u64
 	__sync_fetch_and_add(depth, -1);
 }
 
-/* Whether the entry at sp is part of the call that the thread is in already. */
-static __always_inline int is_nested(const struct heap_call *call, __u64 sp, __u64 now)
+/* Whether the function was called by a function of the allocator. */
+static __always_inline int is_called_from_inside(const struct heap_slot *slot,
+						 const struct pt_regs *context)
 {
-	return call->is_open && sp <= call->sp && call->sp - sp < NEST_BYTES &&
-	       now - call->began < NEST_TICKS;
+	__u64 caller;
+
+	if (bpf_probe_read_user(&caller, sizeof(caller), (const void *)PT_REGS_SP(context)) ||
+	    caller < slot->hull.start || caller >= slot->hull.end)
+		return 0;
+	for (__u32 i = 0; i < HEAP_MAX_FUNCTIONS; i++) {
+		if (i >= slot->range_count)
+			break;
+		if (caller >= slot->ranges[i].start && caller < slot->ranges[i].end)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Whether the entry is part of the call that the thread is in already. One that may throw may be
+ * over without a word: only what the allocator itself calls is a part of it. (What it jumps to takes
+ * its place.)
+ */
+static __always_inline int is_nested(const struct heap_call *call, const struct heap_slot *slot,
+				     const struct pt_regs *context, __u64 now)
+{
+	__u64 sp = PT_REGS_SP(context);
+
+	if (!call->is_open || sp > call->sp || call->sp - sp >= NEST_BYTES ||
+	    now - call->began >= NEST_TICKS)
+		return 0;
+	return call->function != HEAP_NEW ||
+	       (sp < call->sp && is_called_from_inside(slot, context));
 }
 
 SEC("uprobe")
@@ -222,7 +259,7 @@ int on_heap_enter(struct pt_regs *context)
 
 	if (!slot || !usage)
 		return 0;
-	usage->hits++;
+	count_hit(cookie, usage);
 	cost_ns = slot->allocation_ns + count_dear(cookie, slot, usage);
 	if (slot->mode != HEAP_FULL || fuse_is_blown(number, slot, usage, cost_ns))
 		return 0;
@@ -233,14 +270,14 @@ int on_heap_enter(struct pt_regs *context)
 		return 0;
 	}
 	now = bpf_jiffies64();
-	if (is_nested(call, sp, now))
+	if (is_nested(call, slot, context, now))
 		return 0;
-	if (function == HEAP_NEW) {
+	call->is_told = function == HEAP_NEW && !(cookie & HEAP_FOLLOWED && slot->follows_new);
+	if (call->is_told) {
 		/* Its return will not be seen: the block has no address. */
 		usage->allocations++;
 		usage->bytes += size_asked(context, function);
 		heap_record_safely(number, function, 0, size_asked(context, function), 0, 1, usage);
-		return 0;
 	}
 	call->sp = sp;
 	call->began = now;
@@ -283,6 +320,38 @@ int on_heap_return(struct pt_regs *context)
 	return 0;
 }
 
+/*
+ * At a `ret` by which a function of HEAP_NEW returns, its block in hand; others return there, too. The
+ * return address is still on the stack, as at the entry.
+ */
+SEC("uprobe")
+int on_heap_leave(struct pt_regs *context)
+{
+	__u64 cookie = bpf_get_attach_cookie(context);
+	__u32 number = cookie_slot(cookie);
+	struct heap_slot *slot = bpf_map_lookup_elem(&heap_slots, &number);
+	struct heap_usage *usage = bpf_map_lookup_elem(&heap_usage, &number);
+	struct heap_call *call;
+
+	if (!slot || !usage)
+		return 0;
+	usage->leaves++;
+	/* The probe of the entry has charged the rest. */
+	if (fuse_is_blown(number, slot, usage, count_dear(cookie, slot, usage)))
+		return 0;
+	call = bpf_task_storage_get(&heap_calls, bpf_get_current_task_btf(), NULL, 0);
+	if (!call || !call->is_open || call->function != HEAP_NEW ||
+	    PT_REGS_SP(context) != call->sp)
+		return 0;
+	call->is_open = 0;
+	if (call->is_told || !PT_REGS_RC(context))
+		return 0;
+	usage->allocations++;
+	usage->bytes += call->size;
+	heap_record_safely(number, HEAP_NEW, PT_REGS_RC(context), call->size, 0, 1, usage);
+	return 0;
+}
+
 SEC("uprobe")
 int on_heap_free(struct pt_regs *context)
 {
@@ -299,24 +368,6 @@ int on_heap_free(struct pt_regs *context)
 	if (!address || slot->mode != HEAP_FULL || fuse_is_blown(number, slot, usage, cost_ns))
 		return 0;
 	heap_send(RECORD_HEAP_FREED, number, address, usage);
-	return 0;
-}
-
-/* Whether the function was called by a function of the allocator. */
-static __always_inline int is_called_from_inside(const struct heap_slot *slot,
-						 const struct pt_regs *context)
-{
-	__u64 caller;
-
-	if (bpf_probe_read_user(&caller, sizeof(caller), (const void *)PT_REGS_SP(context)) ||
-	    caller < slot->hull.start || caller >= slot->hull.end)
-		return 0;
-	for (__u32 i = 0; i < HEAP_MAX_FUNCTIONS; i++) {
-		if (i >= slot->range_count)
-			break;
-		if (caller >= slot->ranges[i].start && caller < slot->ranges[i].end)
-			return 1;
-	}
 	return 0;
 }
 
@@ -359,7 +410,7 @@ int on_heap_window(struct pt_regs *context)
 
 	if (!slot || !usage)
 		return 0;
-	usage->hits++;
+	count_hit(cookie, usage);
 	count_dear(cookie, slot, usage);
 	if (slot->mode != HEAP_WINDOW)
 		return 0;

@@ -15,9 +15,12 @@
 #define HEAP_MAX_SLOTS 64
 /* The last one is for measuring what probes cost. */
 #define HEAP_CALIBRATION_SLOT (HEAP_MAX_SLOTS - 1)
-#define HEAP_DEAR             0x80 /* in a cookie: the kernel runs the instruction out of line */
-#define HEAP_MAX_FUNCTIONS    48   /* of the allocators of one process */
-#define HEAP_PERIOD_BITS      8    /* the fuse is measured over 2^8 ticks of the kernel */
+#define HEAP_DEAR             0x80    /* in a cookie: the kernel runs the instruction out of line */
+#define HEAP_FOLLOWED         0x10000 /* in a cookie: its block can be seen at HEAP_LEAVE */
+#define HEAP_MAX_FUNCTIONS    48      /* of the allocators of one process */
+#define HEAP_MAX_LEAVES       64      /* instructions of HEAP_LEAVE of a file */
+#define HEAP_MAX_SITES        (HEAP_MAX_FUNCTIONS + HEAP_MAX_LEAVES) /* of a file */
+#define HEAP_PERIOD_BITS      8          /* the fuse is measured over 2^8 ticks of the kernel */
 #define HEAP_RECORDS_BYTES    (1U << 22) /* of the ring buffer */
 
 /* What a function of an allocator does, by where its arguments are. */
@@ -29,8 +32,9 @@ enum heap_function {
 	HEAP_POSIX_MEMALIGN, /* (result, alignment, size) */
 	HEAP_ALIGNED_ALLOC,  /* (alignment, size); also memalign */
 	HEAP_PVALLOC,        /* (size), rounded up to whole pages */
-	HEAP_NEW,            /* (size), and may throw: its return must not be probed */
+	HEAP_NEW,            /* (size), and may throw: no probe may change its return address */
 	HEAP_FREE,           /* (old) */
+	HEAP_LEAVE,          /* no function: a `ret` by which those of HEAP_NEW return */
 	HEAP_FUNCTION_COUNT
 };
 
@@ -48,13 +52,13 @@ struct heap_range {
 
 /* One element of the memory-mapped array "heap_slots", written by the core and the prober. */
 struct heap_slot {
-	__u32 mode;          /* enum heap_mode */
-	__u32 is_tripped;    /* set by the kernel program when fuse_ns was spent: all is ignored */
-	__u64 fuse_ns;       /* what a CPU may spend in a period; 0: no limit */
-	__u32 allocation_ns; /* what one costs, for the fuse */
-	__u32 free_ns;       /* likewise */
-	__u32 dear_ns;       /* more, where the instruction is run out of line */
-	__u32 reserved_too;
+	__u32 mode;           /* enum heap_mode */
+	__u32 is_tripped;     /* set by the kernel program when fuse_ns was spent: all is ignored */
+	__u64 fuse_ns;        /* what a CPU may spend in a period; 0: no limit */
+	__u32 allocation_ns;  /* what one costs, for the fuse */
+	__u32 free_ns;        /* likewise */
+	__u32 dear_ns;        /* more, where the instruction is run out of line */
+	__u32 follows_new;    /* HEAP_FULL: blocks of HEAP_NEW are seen at HEAP_LEAVE */
 	__u64 interval_bytes; /* HEAP_WINDOW: mean distance between samples, under 2^32 */
 	/* Functions of the allocators: calls from inside are part of another call. */
 	struct heap_range hull; /* around all of the ranges */
@@ -69,12 +73,14 @@ struct heap_usage {
 	__u64 allocations; /* recorded or sampled from: nested calls and failures are not in */
 	__u64 bytes;       /* that they asked for */
 	__u64 frees;       /* hits of probes at functions that free */
-	__u64 dear;        /* of these hits, those where the instruction is run out of line */
+	__u64 dear;        /* of all hits, those where the instruction is run out of line */
 	__u64 sampled;     /* allocations whose stack was walked */
 	__u64 lost;        /* records that were refused */
 	__u64 walk_ns;     /* time that walking and recording took where it was measured */
 	__u64 walks_timed; /* how often it was */
-	__u64 period;      /* number of the period that spent_ns is about */
+	__u64 followed; /* of the hits, those of functions whose block can be seen as they return */
+	__u64 leaves;   /* hits of HEAP_LEAVE: dear, and counted there */
+	__u64 period;   /* number of the period that spent_ns is about */
 	__u64 spent_ns;
 };
 
@@ -108,6 +114,6 @@ static inline __u64 heap_cookie(__u32 slot, __u32 function)
 }
 
 _Static_assert(sizeof(struct record_heap) == 48, "layout shared with the kernel");
-_Static_assert(sizeof(struct heap_usage) == 88, "layout shared with the kernel");
+_Static_assert(sizeof(struct heap_usage) == 104, "layout shared with the kernel");
 
 #endif

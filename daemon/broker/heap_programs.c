@@ -28,6 +28,7 @@ static void get_all(const struct heap_programs *programs,
 {
 	members[HEAP_PROGRAM_ENTER] = programs->skeleton->progs.on_heap_enter;
 	members[HEAP_PROGRAM_RETURN] = programs->skeleton->progs.on_heap_return;
+	members[HEAP_PROGRAM_LEAVE] = programs->skeleton->progs.on_heap_leave;
 	members[HEAP_PROGRAM_FREE] = programs->skeleton->progs.on_heap_free;
 	members[HEAP_PROGRAM_WINDOW] = programs->skeleton->progs.on_heap_window;
 }

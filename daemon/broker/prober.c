@@ -44,8 +44,8 @@ struct site_code {
 struct probed_file {
 	int fd;
 	uint32_t site_count;
-	struct prober_site sites[HEAP_MAX_FUNCTIONS];
-	struct site_code codes[HEAP_MAX_FUNCTIONS];
+	struct prober_site sites[HEAP_MAX_SITES];
+	struct site_code codes[HEAP_MAX_SITES];
 	struct uprobe_link links[HEAP_PROGRAM_COUNT];
 };
 
@@ -64,17 +64,21 @@ struct prober {
 /* Which sites each program is for. */
 static int is_site_of(const struct prober_site *site, enum heap_program program)
 {
+	int allocates = site->function != HEAP_FREE && site->function != HEAP_LEAVE;
+
 	switch (program) {
 	case HEAP_PROGRAM_FREE:
 		return site->function == HEAP_FREE;
+	case HEAP_PROGRAM_LEAVE:
+		return site->function == HEAP_LEAVE;
 	case HEAP_PROGRAM_RETURN:
-		return site->function != HEAP_FREE && site->flags & PROBER_SITE_RETURNS;
+		return allocates && site->flags & PROBER_SITE_RETURNS;
 	case HEAP_PROGRAM_ENTER:
 	case HEAP_PROGRAM_WINDOW:
 	case HEAP_PROGRAM_COUNT:
 		break;
 	}
-	return site->function != HEAP_FREE;
+	return allocates;
 }
 
 /* As long as it is not gone its pid is no other's. */
@@ -88,8 +92,9 @@ static int is_gone(const struct prober *prober)
 static uint64_t cookie_of(const struct prober_setup *setup, const struct prober_site *site)
 {
 	uint32_t dear = site->flags & PROBER_SITE_DEAR ? (uint32_t)HEAP_DEAR : 0;
+	uint64_t followed = site->flags & PROBER_SITE_FOLLOWED ? HEAP_FOLLOWED : 0;
 
-	return heap_cookie(setup->slot, site->function | dear);
+	return heap_cookie(setup->slot, site->function | dear) | followed;
 }
 
 static int attach(struct prober *prober, enum heap_program program)
@@ -212,7 +217,7 @@ static int on_add_file(struct prober *prober, const struct prober_request *reque
 	struct probed_file *file = &prober->files[prober->file_count];
 
 	(void)reply;
-	if (*fd < 0 || !request->site_count || request->site_count > HEAP_MAX_FUNCTIONS)
+	if (*fd < 0 || !request->site_count || request->site_count > HEAP_MAX_SITES)
 		return -EINVAL;
 	if (prober->file_count == PROBER_MAX_FILES)
 		return -E2BIG;
@@ -228,16 +233,24 @@ static int on_full(struct prober *prober, const struct prober_request *request, 
 		   struct prober_reply *reply)
 {
 	static const enum heap_program order[] = {HEAP_PROGRAM_FREE, HEAP_PROGRAM_RETURN,
-						  HEAP_PROGRAM_ENTER};
+						  HEAP_PROGRAM_LEAVE, HEAP_PROGRAM_ENTER};
 	int error = 0;
 
-	(void)request;
 	(void)fd;
 	(void)reply;
+	/* What is on its way to return when nobody waits there any more must not be waited for. */
+	if (!request->value) {
+		prober->slot->follows_new = 0;
+		detach(prober, HEAP_PROGRAM_LEAVE);
+	}
 	prober->slot->is_tripped = 0;
 	prober->slot->mode = HEAP_FULL;
-	for (size_t i = 0; !error && i < ARRAY_SIZE(order); i++)
-		error = attach(prober, order[i]);
+	for (size_t i = 0; !error && i < ARRAY_SIZE(order); i++) {
+		if (order[i] != HEAP_PROGRAM_LEAVE || request->value)
+			error = attach(prober, order[i]);
+		if (order[i] == HEAP_PROGRAM_LEAVE)
+			prober->slot->follows_new = !error && request->value;
+	}
 	if (error)
 		detach_all(prober);
 	return error;

@@ -15,7 +15,8 @@
 
 enum prober_request_type {
 	PROBER_ADD_FILE, /* with the file and its sites; before anything else */
-	PROBER_FULL,     /* probe entries, returns and frees from now on */
+	PROBER_FULL,     /* probe entries, returns and frees from now on; value: whether to probe
+			    HEAP_LEAVE, too */
 	PROBER_WINDOW,   /* probe entries for value ns or until the next request, then as STOP */
 	PROBER_STOP,     /* remove every probe and compare the code with what it was */
 	PROBER_SWEEP,    /* remove probes that children inherited */
@@ -24,8 +25,9 @@ enum prober_request_type {
 };
 
 enum prober_site_flag {
-	PROBER_SITE_RETURNS = 1, /* its return may be probed */
-	PROBER_SITE_DEAR = 2,    /* the kernel runs the instruction out of line */
+	PROBER_SITE_RETURNS = 1,  /* its return may be probed */
+	PROBER_SITE_DEAR = 2,     /* the kernel runs the instruction out of line */
+	PROBER_SITE_FOLLOWED = 4, /* it returns by HEAP_LEAVE */
 };
 
 struct prober_site {
@@ -41,7 +43,7 @@ struct prober_request {
 	uint64_t value;
 	uint32_t site_count; /* PROBER_ADD_FILE */
 	uint32_t reserved;
-	struct prober_site sites[HEAP_MAX_FUNCTIONS];
+	struct prober_site sites[HEAP_MAX_SITES];
 };
 
 /* What hits cost on this machine; see probe_costs.h. Units: ns. */

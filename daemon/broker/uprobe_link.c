@@ -125,7 +125,7 @@ int uprobe_link_open(struct uprobe_link *link, const struct uprobe_places *place
 	char path[32];
 	int type = 0, error = 0;
 
-	if (!places->count || places->count > HEAP_MAX_FUNCTIONS)
+	if (!places->count || places->count > HEAP_MAX_SITES)
 		return -EINVAL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", places->file);
 	link->count = 0;

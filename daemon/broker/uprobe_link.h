@@ -18,7 +18,7 @@
 
 /* All zero but count is one that is closed. */
 struct uprobe_link {
-	int fds[HEAP_MAX_FUNCTIONS];
+	int fds[HEAP_MAX_SITES];
 	size_t count;
 };
 
@@ -27,9 +27,9 @@ struct uprobe_places {
 	int file;
 	pid_t pid;
 	int is_return; /* where the functions return instead of where they are */
-	size_t count;  /* at most HEAP_MAX_FUNCTIONS */
-	uint64_t offsets[HEAP_MAX_FUNCTIONS];
-	uint64_t cookies[HEAP_MAX_FUNCTIONS];
+	size_t count;  /* at most HEAP_MAX_SITES */
+	uint64_t offsets[HEAP_MAX_SITES];
+	uint64_t cookies[HEAP_MAX_SITES];
 };
 
 /* Whether this kernel has links for many places. */

@@ -3,7 +3,8 @@
  * The functions of a file that allocate and free memory, as the elf reader finds them by name in its
  * symbol tables: the answer to READER_ALLOCATOR is a memfd of these structures. A file counts as an
  * allocator when it defines malloc and free; its C++ operators are looked at then alone, for those of
- * other files call malloc.
+ * other files call malloc. Behind the functions come the instructions by which those that throw
+ * return, HEAP_LEAVE: HEAP_MAX_FUNCTIONS and HEAP_MAX_LEAVES at most.
  */
 #ifndef FLAME_DAEMON_ELF_ALLOCATOR_H
 #define FLAME_DAEMON_ELF_ALLOCATOR_H
@@ -13,11 +14,12 @@
 #include "bpf/heap_record.h"
 #include "common/memory.h"
 
-#define ALLOCATOR_NAME_BYTES 32
+#define ALLOCATOR_NAME_BYTES 40
 
 enum allocator_flag {
 	ALLOCATOR_THROWS = 1,   /* its return must not be probed */
 	ALLOCATOR_EMULATED = 2, /* a probe at the site is cheap */
+	ALLOCATOR_FOLLOWED = 4, /* it returns by the file's HEAP_LEAVE alone */
 };
 
 struct allocator_function {

@@ -12,7 +12,7 @@
 struct elf_file;
 
 /*
- * Write the functions into functions, HEAP_MAX_FUNCTIONS of them at most; returns how many. Errors:
+ * Write the functions into functions, HEAP_MAX_SITES of them at most; returns how many. Errors:
  * -ENOENT the file is no allocator, -ENOTSUP it is for another kind of machine.
  */
 must_check int allocator_find(const struct elf_file *file, struct allocator_function *functions);

@@ -18,7 +18,7 @@ void elf_code_fini(struct elf_code *code)
 	free(code->functions.ranges);
 }
 
-static int find(void *context, uint64_t vaddr, struct code_range *range)
+static int find(void *context, uint64_t vaddr, struct code_extent *range)
 {
 	const struct elf_code *code = context;
 	const struct function_range *ranges = code->functions.ranges;
@@ -38,11 +38,11 @@ static int find(void *context, uint64_t vaddr, struct code_range *range)
 	}
 	if (low == code->functions.count || offset < ranges[low].offset)
 		return -ENOENT;
-	*range = (struct code_range){vaddr - (offset - ranges[low].offset), ranges[low].size};
+	*range = (struct code_extent){vaddr - (offset - ranges[low].offset), ranges[low].size};
 	return 0;
 }
 
-static int read_range(void *context, const struct code_range *range, uint8_t *bytes)
+static int read_range(void *context, const struct code_extent *range, uint8_t *bytes)
 {
 	const struct elf_code *code = context;
 	uint64_t offset;

@@ -16,7 +16,7 @@ enum mark { UNKNOWN, BEGINS, CONTINUES };
 
 /* A function that was read. */
 struct piece {
-	struct code_range range;
+	struct code_extent range;
 	uint8_t *bytes;
 	uint8_t *marks; /* enum mark, one a byte */
 };
@@ -46,20 +46,23 @@ DEFINE_CLEANUP(walk_free, struct walk)
 /* What becomes of the path behind an instruction: 0, an error, or one of these. */
 enum { PATH_GOES_ON, PATH_ENDS };
 
-static int is_in(const struct code_range *range, uint64_t vaddr)
+static int is_in(const struct code_extent *range, uint64_t vaddr)
 {
 	return vaddr >= range->vaddr && vaddr - range->vaddr < range->size;
 }
 
 static int is_known(const struct code_source *source, uint64_t vaddr)
 {
-	return source->is_known && source->is_known(source->context, vaddr);
+	for (size_t i = 0; i < source->known_count; i++)
+		if (source->known[i] == vaddr)
+			return 1;
+	return 0;
 }
 
 static int read_piece(struct walk *walk, uint64_t vaddr, struct piece **found)
 {
 	struct piece *piece = &walk->pieces[walk->piece_count];
-	struct code_range range;
+	struct code_extent range;
 	int error;
 
 	if (walk->piece_count == LEAVE_SITES_FUNCTIONS)
@@ -151,7 +154,7 @@ static int follow_jump(struct walk *walk, uint64_t vaddr,
 static int is_way_to_known(const struct walk *walk, uint64_t vaddr)
 {
 	const struct code_source *source = walk->source;
-	const struct code_range range = {vaddr, LINK_BYTES};
+	const struct code_extent range = {vaddr, LINK_BYTES};
 	ZydisDecodedInstruction instruction = {0};
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	uint8_t bytes[LINK_BYTES];
@@ -179,7 +182,7 @@ static int calls_known(const struct walk *walk, uint64_t vaddr,
 {
 	uint64_t target;
 
-	return walk->source->is_known &&
+	return walk->source->known_count &&
 	       !find_target(walk->source, vaddr, instruction, operand, &target) &&
 	       is_way_to_known(walk, target);
 }

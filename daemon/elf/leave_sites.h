@@ -21,7 +21,7 @@
 #define LEAVE_SITES_BYTES     (1U << 16) /* of code that are looked at */
 
 /* A function, or a part of one that the compiler has put elsewhere. */
-struct code_range {
+struct code_extent {
 	uint64_t vaddr;
 	uint64_t size; /* bytes */
 };
@@ -30,13 +30,14 @@ struct code_range {
 struct code_source {
 	void *context;
 	/* Find the function around vaddr. */
-	int (*find)(void *context, uint64_t vaddr, struct code_range *range);
+	int (*find)(void *context, uint64_t vaddr, struct code_extent *range);
 	/* Copy all bytes of a range. */
-	int (*read)(void *context, const struct code_range *range, uint8_t *bytes);
+	int (*read)(void *context, const struct code_extent *range, uint8_t *bytes);
 	/* Find the function that the pointer at slot will point to, if it is one of this file. */
 	int (*resolve)(void *context, uint64_t slot, uint64_t *vaddr);
-	/* Whether a call of, or jump to, the function at vaddr ends a path. NULL: none does. */
-	int (*is_known)(void *context, uint64_t vaddr);
+	/* Functions that end a path when they are called, or jumped to. Borrowed. */
+	const uint64_t *known;
+	size_t known_count;
 };
 
 /* Addresses, ascending. */
@@ -47,7 +48,7 @@ struct leave_sites {
 
 /*
  * Add the sites of the function at entry, each once; sites is as it was when that fails. None is added
- * when all paths end in functions that are known to the source, or in traps. Errors: -EOPNOTSUPP it jumps
+ * when all paths end in functions that are known to source, or in traps. Errors: -EOPNOTSUPP it jumps
  * to where is not known before it runs, -EBADMSG what it leads to is no code, -E2BIG a limit was
  * met; those of the source.
  */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/memory.h"
 #include "daemon/elf/leave_sites.h"
 #include "tests/fuzz/target.h"
 
@@ -13,7 +14,7 @@ struct input {
 	size_t size;
 };
 
-static int find(void *context, uint64_t vaddr, struct code_range *range)
+static int find(void *context, uint64_t vaddr, struct code_extent *range)
 {
 	const struct input *input = context;
 	uint64_t left;
@@ -26,7 +27,7 @@ static int find(void *context, uint64_t vaddr, struct code_range *range)
 	return 0;
 }
 
-static int read_code(void *context, const struct code_range *range, uint8_t *bytes)
+static int read_code(void *context, const struct code_extent *range, uint8_t *bytes)
 {
 	const struct input *input = context;
 
@@ -44,12 +45,6 @@ static int resolve(void *context, uint64_t slot, uint64_t *vaddr)
 		return -ENOENT;
 	*vaddr = slot / 2;
 	return 0;
-}
-
-static int is_known(void *context, uint64_t vaddr)
-{
-	(void)context;
-	return vaddr % FUNCTION_BYTES == 8;
 }
 
 /* Whatever the code: what is found lies in it, in order, and is a return, perhaps behind prefixes. */
@@ -70,14 +65,15 @@ static void check(const struct input *input, const struct leave_sites *sites)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint64_t known[] = {8, 72, 136};
 	struct input input = {data, size};
-	struct code_source source = {&input, find, read_code, resolve, NULL};
+	struct code_source source = {&input, find, read_code, resolve, known, 0};
 	struct leave_sites sites = {0};
 
 	for (int i = 0; i < 2; i++) {
 		if (!leave_sites_add(&sites, &source, 0))
 			check(&input, &sites);
-		source.is_known = is_known;
+		source.known_count = ARRAY_SIZE(known);
 	}
 	return 0;
 }

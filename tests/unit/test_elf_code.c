@@ -55,7 +55,7 @@ static void test_a_function_is_found_by_any_of_its_addresses(void **state)
 	struct scene *scene = *state;
 	struct code_source source = elf_code_source(&scene->code);
 	uint64_t vaddr = (uintptr_t)set_up - scene->bias;
-	struct code_range range, again;
+	struct code_extent range, again;
 	uint8_t bytes[4096];
 
 	assert_int_equal(source.find(source.context, vaddr, &range), 0);
@@ -72,11 +72,11 @@ static void test_what_is_no_code_is_in_no_function(void **state)
 	struct scene *scene = *state;
 	struct code_source source = elf_code_source(&scene->code);
 	static const uint64_t vaddrs[] = {0, UINT64_MAX, UINT64_C(1) << 40};
-	struct code_range range;
+	struct code_extent range;
 
 	for (size_t i = 0; i < ARRAY_SIZE(vaddrs); i++)
 		assert_int_equal(source.find(source.context, vaddrs[i], &range), -ENOENT);
-	range = (struct code_range){(uintptr_t)set_up - scene->bias, UINT64_C(1) << 40};
+	range = (struct code_extent){(uintptr_t)set_up - scene->bias, UINT64_C(1) << 40};
 	assert_int_not_equal(source.read(source.context, &range, NULL), 0);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/core/heap/heap_governor.h"
 
+#include "common/memory.h"
 #include "tests/unit/cmocka_all.h"
 
 #define SECOND 1e9
@@ -32,6 +33,33 @@ static void test_cost_counts_every_hit(void **state)
 	(void)state;
 	assert_true(heap_governor_cost_ns(&costs, &usage, 0) == 1230);
 	assert_true(heap_governor_cost_ns(&costs, &usage, 1) == 1203);
+}
+
+static void test_what_operators_return_is_looked_at_when_it_fits(void **state)
+{
+	static const struct {
+		double cost_ms, leaves_ms, followed_ms; /* of a second, whose budget is 10 */
+		int without, with;
+	} cases[] = {
+		{9, 8, 8, 1, 1},    /* all is seen */
+		{30, 25, 25, 1, 0}, /* all is seen, and it is too much */
+		{30, 5, 5, 0, 0},   /* it is too much in any case */
+		{4, 0, 5, 1, 1},    /* it is not looked at, and could be */
+		{4, 0, 50, 1, 0},   /* neither is nor could be */
+		{30, 25, 2, 1, 1},  /* others return by the same instructions: not foreseen */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct heap_spending spending = {.cost_ns = cases[i].cost_ms * 1e6,
+						       .leaves_ns = cases[i].leaves_ms * 1e6,
+						       .followed_ns = cases[i].followed_ms * 1e6,
+						       .wall_ns = SECOND};
+
+		if (heap_governor_fits_without(1, &spending) != cases[i].without ||
+		    heap_governor_fits_with(1, &spending) != cases[i].with)
+			fail_msg("case %zu", i);
+	}
 }
 
 /* Windows of a busy process, of which each ns costs the given share. */
@@ -82,6 +110,7 @@ int main(void)
 		cmocka_unit_test(test_the_budget_is_a_share_of_a_busy_target_s_time),
 		cmocka_unit_test(test_an_idle_target_may_be_cost_what_it_does_not_use),
 		cmocka_unit_test(test_cost_counts_every_hit),
+		cmocka_unit_test(test_what_operators_return_is_looked_at_when_it_fits),
 		cmocka_unit_test(test_the_time_that_is_lost_in_windows_is_the_aim),
 		cmocka_unit_test(test_cheap_windows_grow_to_half_of_the_time),
 		cmocka_unit_test(test_windows_that_would_be_too_short_come_less_often),

@@ -39,6 +39,7 @@ struct scene {
 	int done_count;
 	int error; /* that done was told */
 	int left_count;
+	int has_operators; /* the allocator: C++ operators whose blocks can be seen */
 };
 
 static void on_done(void *context, int error)
@@ -149,7 +150,7 @@ static int answer_with_socket(struct scene *scene, uint32_t type)
 	return ends[1];
 }
 
-/* Be the reader of one file: with malloc and free, or without. */
+/* Be the reader of one file: with malloc and free, perhaps with more; or without. */
 static void answer_reader(struct scene *scene, int is_allocator)
 {
 	static const struct allocator_function functions[] = {
@@ -159,7 +160,14 @@ static void answer_reader(struct scene *scene, int is_allocator)
 		 .site = 0x209,
 		 .function = HEAP_FREE,
 		 .name = "free"},
+		{.entry = 0x300,
+		 .size = 0x20,
+		 .site = 0x300,
+		 .function = HEAP_NEW,
+		 .flags = ALLOCATOR_THROWS | ALLOCATOR_FOLLOWED,
+		 .name = "_Znwm"},
 	};
+	size_t function_count = scene->has_operators ? 3 : 2;
 	struct reader_request request;
 	struct reader_reply reply = {.error = is_allocator ? 0 : -ENOENT};
 	int fd = -1, answer = -1;
@@ -171,7 +179,7 @@ static void answer_reader(struct scene *scene, int is_allocator)
 	assert_int_equal(request.type, READER_ALLOCATOR);
 	close(fd);
 	if (is_allocator)
-		answer = text_file((const char *)functions, sizeof(functions));
+		answer = text_file((const char *)functions, function_count * sizeof(functions[0]));
 	reply.serial = request.serial;
 	assert_int_equal(
 		fd_message_send(scene->reader, &reply, sizeof(reply), &answer, is_allocator), 0);
@@ -227,6 +235,7 @@ static void trip(struct scene *scene)
 {
 	const struct record_heap record = {.header.type = RECORD_HEAP_TRIPPED, .slot = SLOT};
 
+	scene->slots[SLOT].is_tripped = 1;
 	heap_process_on_record(scene->process, &record, 0, 0, 0);
 }
 
@@ -314,6 +323,74 @@ static void test_the_fuse_leads_to_windows(void **state)
 	assert_int_equal(heap_process_changes(scene->process, &changes), 2);
 }
 
+static void test_operators_that_are_too_dear_are_not_followed_any_more(void **state)
+{
+	struct scene *scene = *state;
+	const struct heap_evidence *evidence = heap_process_evidence(scene->process);
+	const struct heap_change *changes;
+
+	scene->has_operators = 1;
+	go_full(scene);
+	assert_int_equal(evidence->unseen_from_ns, 0);
+	trip(scene);
+	assert_int_equal(heap_process_tier(scene->process), HEAP_TIER_PARTIAL);
+	scene->slots[SLOT].is_tripped = 0;
+	struct prober_request request = answer_prober(scene, PROBER_FULL, (struct prober_reply){0});
+	assert_int_equal(request.value, 0);
+	assert_true(evidence->unseen_from_ns > 0);
+	assert_int_equal(evidence->unseen_to_ns, 0);
+	assert_int_equal(evidence->incomplete_ns, 0);
+	/* Without them it is too much, too. */
+	uint64_t since_ns = evidence->since_ns;
+	trip(scene);
+	assert_int_equal(heap_process_changes(scene->process, &changes), 3);
+	assert_int_equal(changes[1].tier, HEAP_TIER_PARTIAL);
+	assert_int_equal(heap_process_tier(scene->process), HEAP_TIER_DUTY);
+	assert_int_equal(evidence->since_ns, since_ns);
+}
+
+static void test_operators_are_followed_again_when_that_has_fitted_for_a_minute(void **state)
+{
+	struct scene *scene = *state;
+	const struct heap_evidence *evidence = heap_process_evidence(scene->process);
+	uint64_t now_ns = clock_boot_ns(), since_ns;
+
+	scene->has_operators = 1;
+	go_full(scene);
+	trip(scene);
+	scene->slots[SLOT].is_tripped = 0;
+	answer_prober(scene, PROBER_FULL, (struct prober_reply){0});
+	since_ns = evidence->since_ns;
+	heap_process_tick(scene->process, now_ns + NS_PER_SECOND);
+	heap_process_tick(scene->process, now_ns + 60 * NS_PER_SECOND);
+	assert_int_equal(heap_process_tier(scene->process), HEAP_TIER_PARTIAL);
+	heap_process_tick(scene->process, now_ns + 61 * NS_PER_SECOND);
+	assert_int_equal(answer_prober(scene, PROBER_FULL, (struct prober_reply){0}).value, 1);
+	assert_int_equal(heap_process_tier(scene->process), HEAP_TIER_FULL);
+	/* The list goes on, and what is missing in it is told. */
+	assert_int_equal(evidence->since_ns, since_ns);
+	assert_true(evidence->unseen_to_ns >= evidence->unseen_from_ns);
+	assert_true(evidence->unseen_from_ns > 0);
+}
+
+static void test_a_fuse_that_was_replaced_only_tears_the_list(void **state)
+{
+	const struct record_heap record = {.header.type = RECORD_HEAP_TRIPPED, .slot = SLOT};
+	struct scene *scene = *state;
+	const struct heap_evidence *evidence = heap_process_evidence(scene->process);
+
+	scene->has_operators = 1;
+	go_full(scene);
+	trip(scene);
+	scene->slots[SLOT].is_tripped = 0;
+	answer_prober(scene, PROBER_FULL, (struct prober_reply){0});
+	uint64_t since_ns = evidence->since_ns;
+	heap_process_on_record(scene->process, &record, 0, 0, 0);
+	assert_int_equal(heap_process_tier(scene->process), HEAP_TIER_PARTIAL);
+	assert_true(evidence->since_ns > since_ns);
+	assert_true(evidence->unseen_from_ns > 0);
+}
+
 static void test_pausing_removes_the_probes_and_resuming_begins_anew(void **state)
 {
 	struct scene *scene = *state;
@@ -389,6 +466,9 @@ int main(void)
 		TEST(test_a_file_that_came_too_late_is_looked_at_again),
 		TEST(test_a_process_that_is_gone_is_told_as_that),
 		TEST(test_the_fuse_leads_to_windows),
+		TEST(test_operators_that_are_too_dear_are_not_followed_any_more),
+		TEST(test_operators_are_followed_again_when_that_has_fitted_for_a_minute),
+		TEST(test_a_fuse_that_was_replaced_only_tears_the_list),
 		TEST(test_pausing_removes_the_probes_and_resuming_begins_anew),
 		TEST(test_leaving_waits_for_the_code_to_be_compared),
 		TEST(test_a_prober_that_dies_ends_leaving_too),

@@ -44,6 +44,7 @@ static void test_flags_say_what_a_probe_may_do_and_costs(void **state)
 		{ALLOCATOR_EMULATED, PROBER_SITE_RETURNS},
 		{ALLOCATOR_THROWS, PROBER_SITE_DEAR},
 		{ALLOCATOR_THROWS | ALLOCATOR_EMULATED, 0},
+		{ALLOCATOR_THROWS | ALLOCATOR_EMULATED | ALLOCATOR_FOLLOWED, PROBER_SITE_FOLLOWED},
 	};
 
 	(void)state;
@@ -56,9 +57,44 @@ static void test_flags_say_what_a_probe_may_do_and_costs(void **state)
 		heap_sites_init(&slot);
 		heap_sites_add(&slot, &file, &request);
 		assert_int_equal(request.sites[0].flags, cases[i].wanted);
-		assert_int_equal(heap_sites_may_throw(&file),
-				 (cases[i].flags & ALLOCATOR_THROWS) != 0);
 	}
+}
+
+static void test_operators_that_may_throw_are_seen_to_return_or_not(void **state)
+{
+	static const struct allocator_function functions[] = {
+		{.function = HEAP_MALLOC},
+		{.function = HEAP_NEW, .flags = ALLOCATOR_THROWS | ALLOCATOR_FOLLOWED},
+		{.function = HEAP_NEW, .flags = ALLOCATOR_THROWS},
+	};
+	static const uint32_t wanted[] = {0, HEAP_SITES_FOLLOWED, HEAP_SITES_UNSEEN};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct allocator_file file = file_of(&functions[i], 1);
+
+		assert_int_equal(heap_sites_flags(&file), wanted[i]);
+	}
+	struct allocator_file all = file_of(functions, 3);
+
+	assert_int_equal(heap_sites_flags(&all), HEAP_SITES_FOLLOWED | HEAP_SITES_UNSEEN);
+}
+
+static void test_where_functions_return_is_no_function_of_the_hull(void **state)
+{
+	const struct allocator_function functions[] = {
+		{.entry = 0x1100, .size = 0x20},
+		{.entry = 0x1900, .size = 1, .site = 0x1900, .function = HEAP_LEAVE}};
+	struct allocator_file file = file_of(functions, 2);
+	struct prober_request request;
+	struct heap_slot slot;
+
+	(void)state;
+	heap_sites_init(&slot);
+	heap_sites_add(&slot, &file, &request);
+	assert_int_equal(request.site_count, 2);
+	assert_true(request.sites[1].flags & PROBER_SITE_DEAR);
+	assert_int_equal(slot.range_count, 1);
 }
 
 static void test_the_hull_is_around_the_functions_of_all_files(void **state)
@@ -122,6 +158,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_site_is_told_by_file_and_by_memory),
 		cmocka_unit_test(test_flags_say_what_a_probe_may_do_and_costs),
+		cmocka_unit_test(test_operators_that_may_throw_are_seen_to_return_or_not),
+		cmocka_unit_test(test_where_functions_return_is_no_function_of_the_hull),
 		cmocka_unit_test(test_the_hull_is_around_the_functions_of_all_files),
 		cmocka_unit_test(
 			test_a_function_outside_of_the_mapping_or_without_a_size_has_no_range),

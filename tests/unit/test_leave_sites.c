@@ -156,7 +156,7 @@ static const struct function *function_at(const struct program *program, uint64_
 	return vaddr >= *start && vaddr - *start < function->size ? function : NULL;
 }
 
-static int find(void *context, uint64_t vaddr, struct code_range *range)
+static int find(void *context, uint64_t vaddr, struct code_extent *range)
 {
 	const struct function *function = function_at(context, vaddr, &range->vaddr);
 
@@ -166,7 +166,7 @@ static int find(void *context, uint64_t vaddr, struct code_range *range)
 	return 0;
 }
 
-static int read_code(void *context, const struct code_range *range, uint8_t *bytes)
+static int read_code(void *context, const struct code_extent *range, uint8_t *bytes)
 {
 	uint64_t start;
 	const struct function *function = function_at(context, range->vaddr, &start);
@@ -188,17 +188,10 @@ static int resolve(void *context, uint64_t slot, uint64_t *vaddr)
 	return 0;
 }
 
-static int is_known(void *context, uint64_t vaddr)
-{
-	const struct program *program = context;
-
-	return vaddr == program->known;
-}
-
 static struct code_source source_of(struct program *program)
 {
-	return (struct code_source){program, find, read_code, resolve,
-				    program->known ? is_known : NULL};
+	return (struct code_source){
+		program, find, read_code, resolve, &program->known, program->known != 0};
 }
 
 static void test_every_return_that_can_be_reached_is_found(void **state)
@@ -248,15 +241,15 @@ static void test_what_fails_adds_nothing(void **state)
 #define STEP  16
 #define CHAIN 1000
 
-static int find_in_chain(void *context, uint64_t vaddr, struct code_range *range)
+static int find_in_chain(void *context, uint64_t vaddr, struct code_extent *range)
 {
 	const size_t *length = context;
 
-	*range = (struct code_range){vaddr - vaddr % STEP, STEP};
+	*range = (struct code_extent){vaddr - vaddr % STEP, STEP};
 	return vaddr < *length * STEP ? 0 : -ENOENT;
 }
 
-static int read_chain(void *context, const struct code_range *range, uint8_t *bytes)
+static int read_chain(void *context, const struct code_extent *range, uint8_t *bytes)
 {
 	/* je over; ret; over: jmp to the next function */
 	static const uint8_t link[] = {0x74, 1, RET, 0xe9, STEP - 8, 0, 0, 0, 0x90};
@@ -282,7 +275,7 @@ static void test_a_long_chain_of_functions_meets_a_limit(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++) {
 		size_t length = chains[i].length;
-		struct code_source source = {&length, find_in_chain, read_chain, NULL, NULL};
+		struct code_source source = {&length, find_in_chain, read_chain, NULL, NULL, 0};
 		struct leave_sites sites = {0};
 
 		assert_int_equal(leave_sites_add(&sites, &source, 0), chains[i].result);
@@ -291,15 +284,15 @@ static void test_a_long_chain_of_functions_meets_a_limit(void **state)
 }
 
 /* One function of a given size, all of it returns behind branches. */
-static int find_large(void *context, uint64_t vaddr, struct code_range *range)
+static int find_large(void *context, uint64_t vaddr, struct code_extent *range)
 {
 	const uint64_t *size = context;
 
-	*range = (struct code_range){0, *size};
+	*range = (struct code_extent){0, *size};
 	return vaddr < *size ? 0 : -ENOENT;
 }
 
-static int read_large(void *context, const struct code_range *range, uint8_t *bytes)
+static int read_large(void *context, const struct code_extent *range, uint8_t *bytes)
 {
 	(void)context;
 	for (uint64_t i = 0; i < range->size; i++)
@@ -317,7 +310,7 @@ static void test_a_large_function_meets_a_limit(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		uint64_t size = sizes[i];
-		struct code_source source = {&size, find_large, read_large, NULL, NULL};
+		struct code_source source = {&size, find_large, read_large, NULL, NULL, 0};
 		struct leave_sites sites = {0};
 
 		assert_int_equal(leave_sites_add(&sites, &source, 0), -E2BIG);

@@ -25,7 +25,7 @@ struct allocator_search;
 struct allocator_file {
 	int fd;
 	struct process_map map; /* the first mapping of its code */
-	struct allocator_function functions[HEAP_MAX_FUNCTIONS];
+	struct allocator_function functions[HEAP_MAX_SITES];
 	size_t count;
 };
 

@@ -17,13 +17,12 @@
 #include "daemon/core/processes/process_table.h"
 #include "daemon/core/workers/prober_client.h"
 
-#define SAMPLES_AIM      400 /* of a window */
-#define MAX_SAMPLES      16384
-#define FIRST_INTERVAL   4096 /* bytes */
-#define MAX_INTERVAL     (UINT64_C(1) << 31)
-#define MEMORY           0.8 /* share of the past that counts at the next window; as in dilation.c */
-#define FULL_BUDGET_PART 0.5
-#define SETTLE_NS        (150 * NS_PER_MS) /* until records have arrived */
+#define SAMPLES_AIM    400 /* of a window */
+#define MAX_SAMPLES    16384
+#define FIRST_INTERVAL 4096 /* bytes */
+#define MAX_INTERVAL   (UINT64_C(1) << 31)
+#define MEMORY         0.8 /* share of the past that counts at the next window; as in dilation.c */
+#define SETTLE_NS      (150 * NS_PER_MS) /* until records have arrived */
 
 struct duty_sample {
 	uint32_t thread;
@@ -53,7 +52,8 @@ struct duty_cycle {
 	double bytes;                  /* that it saw */
 	struct spread pace;            /* of bytes a ns, from window to window */
 	double total_ns;               /* in the periods, without what the probes took */
-	double needed_ns; /* what it would have cost to record everything in the windows */
+	double needed_ns;   /* what it would have cost to record everything in the windows */
+	double followed_ns; /* and to see what C++ operators returned */
 	struct duty_sample *samples;
 	uint32_t sample_count;
 	size_t sample_capacity;
@@ -202,6 +202,7 @@ static void on_window_over(void *context, int error, const struct prober_reply *
 	usage.sampled -= duty->usage.sampled;
 	usage.dear -= duty->usage.dear;
 	usage.bytes -= duty->usage.bytes;
+	usage.followed -= duty->usage.followed;
 	usage.frees = 0;
 	cost_ns = heap_governor_cost_ns(costs, &usage, 1);
 	duty->open_ns = (double)reply->window_ns;
@@ -215,6 +216,7 @@ static void on_window_over(void *context, int error, const struct prober_reply *
 	/* As many frees as allocations. */
 	duty->needed_ns = duty->needed_ns * MEMORY +
 			  (double)usage.hits * (costs->pair_ns + costs->walk_ns + costs->free_ns);
+	duty->followed_ns = duty->followed_ns * MEMORY + (double)usage.followed * costs->dear_ns;
 	adapt(duty, &usage, cost_ns, window_cpu_ns);
 	duty->state = AFTER_WINDOW;
 	/* What the window saw is still on its way. */
@@ -285,10 +287,11 @@ void duty_cycle_add(struct duty_cycle *duty, uint32_t thread, uint32_t stack, ui
 	duty->samples[duty->sample_count++] = (struct duty_sample){thread, stack, size, interval};
 }
 
-int duty_cycle_full_fits(const struct duty_cycle *duty)
+int duty_cycle_fits(const struct duty_cycle *duty, int is_followed)
 {
 	struct dilation_own own = own_of(duty);
 	double share = duty->setup.budget_percent / 100;
+	double needed_ns = duty->needed_ns + (is_followed ? duty->followed_ns : 0);
 
-	return own.best > 0 && duty->needed_ns < FULL_BUDGET_PART * share * own.best;
+	return own.best > 0 && needed_ns < HEAP_GOVERNOR_RETRY * share * own.best;
 }

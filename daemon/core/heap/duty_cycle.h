@@ -48,7 +48,10 @@ DEFINE_CLEANUP(duty_cycle_free, struct duty_cycle)
 void duty_cycle_add(struct duty_cycle *duty, uint32_t thread, uint32_t stack, uint64_t size,
 		    uint64_t interval);
 
-/* Non-zero when to record every allocation and free would take less than half of the budget. */
-int duty_cycle_full_fits(const struct duty_cycle *duty);
+/*
+ * Non-zero when to record every allocation and free would take less than half of the budget;
+ * is_followed: with what C++ operators return.
+ */
+int duty_cycle_fits(const struct duty_cycle *duty, int is_followed);
 
 #endif

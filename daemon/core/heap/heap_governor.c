@@ -30,6 +30,22 @@ int heap_governor_is_over(double budget_percent, const struct heap_spending *spe
 	       heap_governor_budget_ns(budget_percent, spending->cpu_ns, spending->wall_ns);
 }
 
+int heap_governor_fits_without(double budget_percent, const struct heap_spending *spending)
+{
+	struct heap_spending less = *spending;
+
+	less.cost_ns -= less.leaves_ns;
+	return !heap_governor_is_over(budget_percent, &less);
+}
+
+int heap_governor_fits_with(double budget_percent, const struct heap_spending *spending)
+{
+	struct heap_spending more = *spending;
+
+	more.cost_ns += more.followed_ns - more.leaves_ns;
+	return !heap_governor_is_over(budget_percent, &more);
+}
+
 uint64_t heap_governor_window_ns(double budget_percent, const struct heap_spending *period,
 				 double window_cost_ns, double window_cpu_ns, uint64_t *period_ns)
 {

@@ -17,6 +17,9 @@
 /* Of the budget, over a period and a CPU, that the kernel program may spend before it gives up. */
 #define HEAP_GOVERNOR_FUSE 2.0
 
+/* Of the budget, what recording more than now may cost to be tried again. */
+#define HEAP_GOVERNOR_RETRY 0.5
+
 #define HEAP_GOVERNOR_MIN_WINDOW_NS UINT64_C(3000000)
 #define HEAP_GOVERNOR_PERIOD_NS     UINT64_C(1000000000)
 #define HEAP_GOVERNOR_MAX_PERIOD_NS UINT64_C(60000000000)
@@ -35,8 +38,10 @@ struct heap_costs {
 /* What was spent in a stretch of time. */
 struct heap_spending {
 	double cost_ns;
-	double cpu_ns;  /* that the target used */
-	double wall_ns; /* that went by */
+	double leaves_ns;   /* of it, to see what C++ operators return */
+	double followed_ns; /* what that would cost for all that began */
+	double cpu_ns;      /* that the target used */
+	double wall_ns;     /* that went by */
 };
 
 /* What hits cost when everything is recorded, or, with is_window, in windows. */
@@ -54,6 +59,13 @@ double heap_governor_budget_ns(double budget_percent, double cpu_ns, double wall
 
 /* Non-zero when more was spent than the budget allows; a budget of 0 percent is none. */
 int heap_governor_is_over(double budget_percent, const struct heap_spending *spending);
+
+/*
+ * Non-zero when the rest would be within the budget if what C++ operators return were not looked at; and
+ * when all of it would, too.
+ */
+int heap_governor_fits_without(double budget_percent, const struct heap_spending *spending);
+int heap_governor_fits_with(double budget_percent, const struct heap_spending *spending);
 
 /* How long the next window should be, from what a window of window_cpu_ns of the target cost. */
 uint64_t heap_governor_window_ns(double budget_percent, const struct heap_spending *period,

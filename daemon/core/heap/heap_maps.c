@@ -42,5 +42,7 @@ void heap_maps_read_usage(const struct heap_maps *maps, uint32_t slot, struct he
 		usage->lost += each[i].lost;
 		usage->walk_ns += each[i].walk_ns;
 		usage->walks_timed += each[i].walks_timed;
+		usage->followed += each[i].followed;
+		usage->leaves += each[i].leaves;
 	}
 }

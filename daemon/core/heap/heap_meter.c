@@ -50,6 +50,8 @@ static void subtract_usage(struct heap_usage *usage, const struct heap_usage *be
 	usage->frees -= before->frees;
 	usage->dear -= before->dear;
 	usage->sampled -= before->sampled;
+	usage->followed -= before->followed;
+	usage->leaves -= before->leaves;
 }
 
 /* The machine's costs are measured anew now and then; what a walk costs depends on the process. */
@@ -74,6 +76,8 @@ struct heap_spending heap_meter_look(struct heap_meter *meter, uint64_t now_ns, 
 	learn_costs(meter);
 	struct heap_spending spending = {
 		.cost_ns = heap_governor_cost_ns(&meter->costs, &since, is_window),
+		.leaves_ns = (double)since.leaves * meter->costs.dear_ns,
+		.followed_ns = (double)since.followed * meter->costs.dear_ns,
 		.cpu_ns = cpu_ns > meter->cpu_ns ? (double)(cpu_ns - meter->cpu_ns) : 0,
 		.wall_ns = (double)(now_ns - meter->looked_ns),
 	};

@@ -17,6 +17,8 @@
 static const char *const meanings[] = {
 	[HEAP_TIER_STARTING] = "not recorded yet",
 	[HEAP_TIER_FULL] = "recorded one by one (tier full)",
+	[HEAP_TIER_PARTIAL] =
+		"recorded one by one, but not what C++ operators return (tier partial)",
 	[HEAP_TIER_DUTY] = "estimated from short windows (tier duty)",
 	[HEAP_TIER_STOPPED] = "not recorded (stopped)",
 	[HEAP_TIER_ENDED] = "over (the process ended)",

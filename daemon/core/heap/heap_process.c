@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of a process: its allocator is searched -> the broker starts a prober -> the prober is
- * told the sites -> full -> (budget exceeded) duty -> (it would fit again) full. Whatever is under
- * way when the process is freed is cancelled or ignored.
+ * told the sites -> full -> (budget exceeded) partial or duty -> (it would fit again) full. Whatever is
+ * under way when the process is freed is cancelled or ignored.
  */
 #include "daemon/core/heap/heap_process.h"
 
@@ -24,14 +24,20 @@
 /* Children that were forked shortly after each other are rid of their probes together. */
 #define SWEEP_MS 100
 
-/* How long the windows must have said that everything would fit before it is tried again. */
-#define RETRY_FULL_NS (60 * NS_PER_SECOND)
+/* How long it must have looked as if more could be recorded before it is tried again. */
+#define RETRY_NS (60 * NS_PER_SECOND)
+
+/* Why budgets are exceeded. */
+#define TOO_MUCH "it allocates too often for its budget"
+#define TOO_DEAR "to see what its C++ operators return would cost more than the budget"
 
 struct heap_process {
 	const struct heap_sources *sources;
 	struct heap_request request;
 	enum heap_tier tier;
-	int is_starting;                        /* full is asked for, and not known to be */
+	int is_starting;                        /* that tier is asked for, and not known to be */
+	int is_torn;                            /* records are missing from before it is */
+	int has_followed;                       /* operators that the full tier alone sees return */
 	void (*done)(void *context, int error); /* NULL: called already */
 	void *context;
 	void (*left)(void *context); /* NULL: it is wanted */
@@ -45,13 +51,15 @@ struct heap_process {
 	struct heap_change changes[HEAP_PROCESS_CHANGES];
 	uint32_t change_count;
 	struct heap_meter meter;
-	uint64_t fits_since_ns; /* since when the windows say that everything would fit; 0: no */
+	enum heap_tier fitting; /* what could be afforded since fits_since_ns */
+	uint64_t fits_since_ns; /* 0: no more than there is */
 };
 
 static const char *const tier_names[] = {
 	[HEAP_TIER_STARTING] = "starting", [HEAP_TIER_FULL] = "full",
-	[HEAP_TIER_DUTY] = "duty",         [HEAP_TIER_STOPPED] = "stopped",
-	[HEAP_TIER_ENDED] = "ended",       [HEAP_TIER_FAILED] = "failed",
+	[HEAP_TIER_PARTIAL] = "partial",   [HEAP_TIER_DUTY] = "duty",
+	[HEAP_TIER_STOPPED] = "stopped",   [HEAP_TIER_ENDED] = "ended",
+	[HEAP_TIER_FAILED] = "failed",
 };
 
 const char *heap_tier_name(enum heap_tier tier)
@@ -123,39 +131,20 @@ static void on_prober_lost(void *context)
 
 /* ---- Tiers ---- */
 
-static void ask(struct heap_process *process, enum prober_request_type type, prober_done *done)
+/* Is each allocation recorded? */
+static int records_all(const struct heap_process *process)
 {
-	struct prober_request request = {.type = type};
+	return process->tier == HEAP_TIER_FULL || process->tier == HEAP_TIER_PARTIAL;
+}
+
+static void ask(struct heap_process *process, enum prober_request_type type, uint64_t value,
+		prober_done *done)
+{
+	struct prober_request request = {.type = type, .value = value};
 	int error = prober_client_send(process->prober, &request, -1, done, process);
 
 	if (error)
 		fail(process, error, "the prober does not answer");
-}
-
-static void on_full(void *context, int error, const struct prober_reply *reply)
-{
-	struct heap_process *process = context;
-
-	(void)reply;
-	if (error) {
-		fail(process, error, "the allocator cannot be probed");
-		return;
-	}
-	process->is_starting = 0;
-	heap_meter_begin(&process->meter, clock_boot_ns());
-	tell(process, 0);
-}
-
-static void go_full(struct heap_process *process, const char *reason)
-{
-	duty_cycle_free(steal_ptr(&process->duty));
-	live_heap_clear(process->live);
-	heap_meter_set_fuse(&process->meter);
-	process->evidence.incomplete_ns = 0;
-	process->evidence.since_ns = clock_boot_ns();
-	process->is_starting = 1;
-	change_tier(process, HEAP_TIER_FULL, reason);
-	ask(process, PROBER_FULL, on_full);
 }
 
 static void on_stopped(void *context, int error, const struct prober_reply *reply)
@@ -173,7 +162,7 @@ static void go_duty(struct heap_process *process, const char *reason)
 	miss(process, reason);
 	change_tier(process, HEAP_TIER_DUTY, reason);
 	process->fits_since_ns = 0;
-	ask(process, PROBER_STOP, on_stopped);
+	ask(process, PROBER_STOP, 0, on_stopped);
 	if (!process->prober)
 		return;
 	struct duty_setup setup = {
@@ -188,6 +177,93 @@ static void go_duty(struct heap_process *process, const char *reason)
 		.sums = &process->meter.ledger.sums,
 	};
 	process->duty = duty_cycle_new(&setup, on_prober_lost, process);
+}
+
+static void on_tripped(struct heap_process *process);
+
+static void on_recording(void *context, int error, const struct prober_reply *reply)
+{
+	struct heap_process *process = context;
+	int is_torn = process->is_torn;
+
+	(void)reply;
+	if (error) {
+		fail(process, error, "the allocator cannot be probed");
+		return;
+	}
+	process->is_starting = process->is_torn = 0;
+	if (is_torn)
+		on_tripped(process);
+	tell(process, 0);
+}
+
+/* Between the two blocks of C++ operators are missing. */
+static void note_unseen(struct heap_evidence *evidence, int is_seen)
+{
+	if (is_seen && evidence->unseen_from_ns && !evidence->unseen_to_ns)
+		evidence->unseen_to_ns = clock_boot_ns();
+	if (is_seen)
+		return;
+	if (!evidence->unseen_from_ns)
+		evidence->unseen_from_ns = clock_boot_ns();
+	evidence->unseen_to_ns = 0;
+}
+
+/* Record each allocation; with the full tier, see what C++ operators return. */
+static void record_all(struct heap_process *process, enum heap_tier tier, const char *reason)
+{
+	duty_cycle_free(steal_ptr(&process->duty));
+	heap_meter_set_fuse(&process->meter);
+	heap_meter_begin(&process->meter, clock_boot_ns());
+	note_unseen(&process->evidence, tier == HEAP_TIER_FULL);
+	process->fits_since_ns = 0;
+	process->is_starting = 1;
+	change_tier(process, tier, reason);
+	ask(process, PROBER_FULL, tier == HEAP_TIER_FULL, on_recording);
+}
+
+static void begin_list(struct heap_process *process)
+{
+	live_heap_clear(process->live);
+	process->evidence = (struct heap_evidence){.since_ns = clock_boot_ns(),
+						   .has_unseen = process->evidence.has_unseen};
+}
+
+static void begin_recording(struct heap_process *process, enum heap_tier tier, const char *reason)
+{
+	begin_list(process);
+	record_all(process, tier, reason);
+}
+
+/* Whether it is what C++ operators return that costs too much. */
+static int is_too_dear(const struct heap_process *process, const struct heap_spending *last)
+{
+	return process->tier == HEAP_TIER_FULL && process->has_followed &&
+	       heap_governor_fits_without(process->request.budget_percent, last);
+}
+
+/*
+ * The fuse has blown: what came since then was not recorded. One that blew before the last change of
+ * tier has been replaced already.
+ */
+static void on_tripped(struct heap_process *process)
+{
+	struct heap_spending last;
+
+	if (process->is_starting) {
+		process->is_torn = 1;
+		return;
+	}
+	if (!slot_of(process)->is_tripped) {
+		begin_list(process);
+		note_unseen(&process->evidence, process->tier == HEAP_TIER_FULL);
+		return;
+	}
+	last = heap_meter_look(&process->meter, clock_boot_ns(), 0);
+	if (is_too_dear(process, &last))
+		begin_recording(process, HEAP_TIER_PARTIAL, TOO_DEAR);
+	else
+		go_duty(process, TOO_MUCH);
 }
 
 /* ---- Starting ---- */
@@ -206,7 +282,8 @@ static int add_file(struct heap_process *process, const struct allocator_file *f
 	struct prober_request request;
 
 	heap_sites_add(slot_of(process), file, &request);
-	process->evidence.has_throwing |= heap_sites_may_throw(file);
+	process->has_followed |= (heap_sites_flags(file) & HEAP_SITES_FOLLOWED) != 0;
+	process->evidence.has_unseen |= (heap_sites_flags(file) & HEAP_SITES_UNSEEN) != 0;
 	for (size_t i = 0; i < file->count; i++)
 		log_debug("An allocator is probed: pid=%u function=%s site=%+d emulated=%d",
 			  process->request.identity.pid, file->functions[i].name,
@@ -233,7 +310,7 @@ static void on_arrived(void *context, const struct prober_arrived *arrived)
 	if (error)
 		fail(process, error, "the prober does not answer");
 	else
-		go_full(process, "attached");
+		begin_recording(process, HEAP_TIER_FULL, "attached");
 }
 
 static void on_swept(void *context, int error, const struct prober_reply *reply)
@@ -252,8 +329,8 @@ static void on_sweep_due(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (process->prober && process->tier == HEAP_TIER_FULL)
-		ask(process, PROBER_SWEEP, on_swept);
+	if (process->prober && records_all(process))
+		ask(process, PROBER_SWEEP, 0, on_swept);
 }
 
 struct heap_process *heap_process_new(const struct heap_sources *sources,
@@ -331,7 +408,7 @@ static void on_allocated(struct heap_process *process, const struct record_heap 
 	stack_table_keep(process->sources->stacks, stack);
 	bucket_ring_spread(process->sources->history, time_ns, time_ns + 1, EVENT_HEAP, thread,
 			   stack, &measure);
-	if (record->address && process->tier == HEAP_TIER_FULL &&
+	if (record->address && records_all(process) &&
 	    live_heap_allocated(process->live, record->tid, record->address, size, stack, time_ns) <
 		    0)
 		miss(process, "there are more blocks than can be kept");
@@ -354,49 +431,86 @@ void heap_process_on_record(struct heap_process *process, const struct record_he
 		live_heap_stayed(process->live, record->tid);
 		break;
 	case RECORD_HEAP_TRIPPED:
-		if (process->tier == HEAP_TIER_FULL)
-			go_duty(process, "it allocates too often for its budget");
+		if (records_all(process))
+			on_tripped(process);
 		break;
 	}
 }
 
 /* ---- Time ---- */
 
-/* Would it fit into half of the budget to record everything, and has it for long enough? */
-static int fits_again(struct heap_process *process, uint64_t now_ns)
+/* What half of the budget would be enough for; HEAP_TIER_DUTY: no more than there is. */
+static enum heap_tier affordable(const struct heap_process *process,
+				 const struct heap_spending *last)
 {
-	if (!duty_cycle_full_fits(process->duty)) {
+	double percent = process->request.budget_percent * HEAP_GOVERNOR_RETRY;
+
+	if (process->tier == HEAP_TIER_PARTIAL)
+		return heap_governor_fits_with(percent, last) ? HEAP_TIER_FULL : HEAP_TIER_DUTY;
+	if (!process->duty || !duty_cycle_fits(process->duty, 0))
+		return HEAP_TIER_DUTY;
+	return duty_cycle_fits(process->duty, 1) ? HEAP_TIER_FULL : HEAP_TIER_PARTIAL;
+}
+
+/* Has more been affordable for long enough? Then it is the least of what was. */
+static int may_do_more(struct heap_process *process, const struct heap_spending *last,
+		       uint64_t now_ns)
+{
+	enum heap_tier tier = affordable(process, last);
+
+	if (tier == HEAP_TIER_DUTY) {
 		process->fits_since_ns = 0;
 		return 0;
 	}
-	if (!process->fits_since_ns)
+	if (!process->fits_since_ns) {
 		process->fits_since_ns = now_ns;
-	return now_ns - process->fits_since_ns >= RETRY_FULL_NS;
+		process->fitting = tier;
+	}
+	if (tier == HEAP_TIER_PARTIAL)
+		process->fitting = tier;
+	return now_ns - process->fits_since_ns >= RETRY_NS;
+}
+
+/* Do less when the budget is exceeded, or the list is torn. */
+static void judge_recording(struct heap_process *process, const struct heap_spending *last,
+			    uint64_t now_ns)
+{
+	uint64_t since_ns = process->changes[process->change_count - 1].time_ns;
+
+	if (heap_meter_is_over(&process->meter, last, since_ns, now_ns)) {
+		if (is_too_dear(process, last))
+			record_all(process, HEAP_TIER_PARTIAL, TOO_DEAR);
+		else
+			go_duty(process, TOO_MUCH);
+	} else if (process->evidence.incomplete_ns) {
+		go_duty(process, "its records came faster than they could be taken");
+	}
 }
 
 void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 {
-	if ((process->tier != HEAP_TIER_FULL && process->tier != HEAP_TIER_DUTY) || process->done)
+	int is_duty = process->tier == HEAP_TIER_DUTY;
+
+	if ((!records_all(process) && !is_duty) || process->is_starting)
 		return;
 	uint64_t lost = process->meter.usage.lost;
-	struct heap_spending spending =
-		heap_meter_look(&process->meter, now_ns, process->tier == HEAP_TIER_DUTY);
+	struct heap_spending spending = heap_meter_look(&process->meter, now_ns, is_duty);
 
 	if (process->meter.usage.lost > lost)
 		miss(process, "records were lost");
-	heap_calibration_ask(process->sources->calibration, process->prober,
-			     process->tier == HEAP_TIER_DUTY);
+	heap_calibration_ask(process->sources->calibration, process->prober, is_duty);
 	heap_meter_set_fuse(&process->meter);
-	if (process->tier == HEAP_TIER_FULL) {
+	if (!is_duty) {
 		live_heap_look(process->live);
-		if (heap_meter_is_over(&process->meter, &spending, process->evidence.since_ns,
-				       now_ns))
-			go_duty(process, "it allocates too often for its budget");
-		else if (process->evidence.incomplete_ns)
-			go_duty(process, "its records came faster than they could be taken");
-	} else if (process->duty && fits_again(process, now_ns)) {
-		go_full(process, "it allocates less now");
+		judge_recording(process, &spending, now_ns);
 	}
+	if (process->tier == HEAP_TIER_FULL || process->is_starting ||
+	    !may_do_more(process, &spending, now_ns))
+		return;
+	if (is_duty)
+		begin_recording(process, process->fitting, "it allocates less now");
+	else
+		record_all(process, HEAP_TIER_FULL, "it allocates less now");
 }
 
 void heap_process_pause(struct heap_process *process, int is_paused)
@@ -404,13 +518,13 @@ void heap_process_pause(struct heap_process *process, int is_paused)
 	if (is_paused == (process->tier == HEAP_TIER_STOPPED) || !process->prober || process->done)
 		return;
 	if (!is_paused) {
-		go_full(process, "resumed");
+		begin_recording(process, HEAP_TIER_FULL, "resumed");
 		return;
 	}
 	duty_cycle_free(steal_ptr(&process->duty));
 	miss(process, "it was stopped");
 	change_tier(process, HEAP_TIER_STOPPED, "asked for");
-	ask(process, PROBER_STOP, on_stopped);
+	ask(process, PROBER_STOP, 0, on_stopped);
 }
 
 void heap_process_forked(struct heap_process *process)

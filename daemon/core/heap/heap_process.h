@@ -2,14 +2,16 @@
 /*
  * A process whose heap is watched: its allocator is found, a prober probes it, and what comes back
  * goes into the history and, as long as every allocation and free is recorded, into the list of what
- * is held. There are two tiers:
+ * is held. There are three tiers:
  *
  *	full	every allocation and free is recorded: the heap is known exactly
+ *	partial	the same, but what C++ operators that may throw return is not seen, which takes
+ *		instructions that are dear to probe: their blocks are counted, and not in the list
  *	duty	there are too many for the budget: probes are on for short windows at random times,
  *		what was allocated is estimated from those, what is held is not known
  *
- * It starts full. A budget that is exceeded ends that at once; it is tried again when the windows
- * say that it would fit.
+ * It starts full. A budget that is exceeded ends that at once; more is tried again when what is seen
+ * says that it would fit.
  */
 #ifndef FLAME_DAEMON_CORE_HEAP_HEAP_PROCESS_H
 #define FLAME_DAEMON_CORE_HEAP_HEAP_PROCESS_H
@@ -28,6 +30,7 @@ struct heap_process;
 enum heap_tier {
 	HEAP_TIER_STARTING,
 	HEAP_TIER_FULL,
+	HEAP_TIER_PARTIAL,
 	HEAP_TIER_DUTY,
 	HEAP_TIER_STOPPED, /* asked for */
 	HEAP_TIER_ENDED,   /* the process is gone; what it held last is still known */
@@ -58,7 +61,10 @@ struct heap_evidence {
 	uint64_t since_ns;      /* allocations before are not known; 0: none are */
 	uint64_t incomplete_ns; /* from then on frees were missed; 0: none was */
 	const char *reason;     /* of that, a sentence's end */
-	int has_throwing;       /* blocks of C++ operators are not in, for they may throw */
+	uint64_t
+		unseen_from_ns; /* from then on blocks that C++ operators gave are not in; 0: they are */
+	uint64_t unseen_to_ns; /* until then; 0: still */
+	int has_unseen;        /* those of some C++ operators never are */
 };
 
 /* A change of tier. */

@@ -28,23 +28,30 @@ void heap_sites_add(struct heap_slot *slot, const struct allocator_file *file,
 		uint64_t start = allocator_file_address(file, function->entry);
 		int may_return = !(function->flags & ALLOCATOR_THROWS);
 		int is_dear = !(function->flags & ALLOCATOR_EMULATED);
+		int is_followed = function->flags & ALLOCATOR_FOLLOWED;
 
 		request->sites[i] = (struct prober_site){
 			.offset = function->site,
 			.address = allocator_file_address(file, function->site),
 			.function = function->function,
 			.flags = (may_return ? (uint32_t)PROBER_SITE_RETURNS : 0) |
-				 (is_dear ? (uint32_t)PROBER_SITE_DEAR : 0),
+				 (is_dear ? (uint32_t)PROBER_SITE_DEAR : 0) |
+				 (is_followed ? (uint32_t)PROBER_SITE_FOLLOWED : 0),
 		};
-		if (start && function->size)
+		if (start && function->size && function->function != HEAP_LEAVE)
 			add_range(slot, start, start + function->size);
 	}
 }
 
-int heap_sites_may_throw(const struct allocator_file *file)
+uint32_t heap_sites_flags(const struct allocator_file *file)
 {
-	for (size_t i = 0; i < file->count; i++)
-		if (file->functions[i].flags & ALLOCATOR_THROWS)
-			return 1;
-	return 0;
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < file->count; i++) {
+		if (!(file->functions[i].flags & ALLOCATOR_THROWS))
+			continue;
+		flags |= file->functions[i].flags & ALLOCATOR_FOLLOWED ? HEAP_SITES_FOLLOWED
+								       : HEAP_SITES_UNSEEN;
+	}
+	return flags;
 }

@@ -10,6 +10,11 @@
 #include "daemon/broker/prober_message.h"
 #include "daemon/core/heap/allocator_search.h"
 
+enum heap_sites_flag {
+	HEAP_SITES_FOLLOWED = 1, /* some whose block can be seen as they return */
+	HEAP_SITES_UNSEEN = 2,   /* some whose block cannot */
+};
+
 /* Empty the slot for a process that begins. */
 void heap_sites_init(struct heap_slot *slot);
 
@@ -20,7 +25,7 @@ void heap_sites_init(struct heap_slot *slot);
 void heap_sites_add(struct heap_slot *slot, const struct allocator_file *file,
 		    struct prober_request *request);
 
-/* Non-zero when the file has functions that may throw: what they allocate is not known. */
-int heap_sites_may_throw(const struct allocator_file *file);
+/* What functions that may throw a file has, enum heap_sites_flag. */
+uint32_t heap_sites_flags(const struct allocator_file *file);
 
 #endif

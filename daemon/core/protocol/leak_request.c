@@ -48,6 +48,23 @@ static double seconds_since(const struct pending_leaks *leaks, uint64_t boot_ns)
 
 /* ---- What is told of a process ---- */
 
+static json_t *unseen_reason(const struct pending_leaks *leaks,
+			     const struct heap_evidence *evidence)
+{
+	double from_seconds = seconds_since(leaks, evidence->unseen_from_ns);
+
+	if (!evidence->unseen_to_ns)
+		return json_sprintf(
+			"blocks that C++ operator new gave since %.0f s are not in: to see "
+			"what it returns would cost more than the budget; what malloc "
+			"gave is (a larger --budget shows both)",
+			from_seconds);
+	return json_sprintf(
+		"blocks that C++ operator new gave from %.0f s to %.0f s ago are not in: "
+		"to see what it returned would have cost more than the budget",
+		from_seconds, seconds_since(leaks, evidence->unseen_to_ns));
+}
+
 /* Why the list is not everything that is held, as sentences. */
 static json_t *reasons(const struct pending_leaks *leaks, const struct heap_process *process)
 {
@@ -71,11 +88,12 @@ static json_t *reasons(const struct pending_leaks *leaks, const struct heap_proc
 		json_array_append_new(all,
 				      json_string("so there is no list of what is held; dump, svg "
 						  "and top show what is allocated"));
-	if (evidence->has_throwing)
+	if (evidence->has_unseen)
 		json_array_append_new(
-			all,
-			json_string("blocks of C++ operators of its allocator are not in: they "
-				    "may throw, so their returns are not probed"));
+			all, json_string("blocks of some C++ operators of its allocator are not "
+					 "in: how these return could not be found out"));
+	if (evidence->unseen_from_ns)
+		json_array_append_new(all, unseen_reason(leaks, evidence));
 	if (heap_process_tier(process) == HEAP_TIER_ENDED)
 		json_array_append_new(all, json_string("the process ended; this is what it held"));
 	return all;
@@ -103,7 +121,8 @@ static json_t *describe_process(const struct pending_leaks *leaks,
 	const struct heap_identity *identity = heap_process_identity(process);
 	const struct heap_evidence *evidence = heap_process_evidence(process);
 	const struct live_heap *live = heap_process_live(process);
-	int is_complete = evidence->since_ns && !evidence->incomplete_ns && !evidence->has_throwing;
+	int is_complete = evidence->since_ns && !evidence->incomplete_ns && !evidence->has_unseen &&
+			  !evidence->unseen_from_ns;
 	char name[RECORD_NAME_BYTES + 1] = "";
 
 	memcpy(name, identity->name, RECORD_NAME_BYTES);

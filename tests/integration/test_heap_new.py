@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C++ operators of allocators that do not call malloc: what they return is seen although they may throw."""
+import os
+import subprocess
+
+from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, test, wait_until
+from heap_programs import altered_code, heap_profile, leaf_weights
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads", "operators.cc")
+
+FUNCTIONS = "use_new", "use_array", "use_aligned", "use_nothrow", "use_large", "leak"
+
+
+def library(name):
+    """The path of a library that replaces the allocator."""
+    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise Skip(f"needs {name}")
+
+
+class Operators:
+    """The workload of that name, compiled here; waits to be told to start, tells what it did when it is stopped."""
+
+    def __init__(self, scene, rounds, allocator=None, options=(), arguments=()):
+        program = scene.path("operators")
+        done = scene.run(need_tool("g++"), "-std=c++17", "-O2", "-g0", *options, "-o", program, SOURCE)
+        assert_equal(done.returncode, 0, f"exit status of the compiler: {done.stderr}")
+        environment = dict(os.environ, LD_PRELOAD=library(allocator)) if allocator else None
+        self.process = scene.start(program, rounds, *arguments, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+
+    def go(self):
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
+    def told(self):
+        """What it says, once it was told to go and to stop: by function (bytes allocated, bytes held)."""
+        words = self.process.stdout.readline().decode().split()
+        return {words[i]: (int(words[i + 1]), int(words[i + 2])) for i in range(0, len(words), 3)}
+
+    def end(self):
+        self.go()
+        assert_equal(self.process.wait(PATIENCE), 0, "exit status")
+
+
+def by_function(weights):
+    """Sums by the name of a function, without its parameters."""
+    sums = {}
+    for name, bytes_ in weights:
+        name = name.split("(")[0]
+        sums[name] = sums.get(name, 0) + bytes_
+    return sums
+
+
+def caller(frames):
+    """Who called the operator: the last frame that is none itself."""
+    return next((frame[0] for frame in reversed(frames) if not frame[0].startswith("operator new")), "")
+
+
+def held(scene, pid):
+    stacks = scene.flamectl_json("leaks", pid, "--older", "0s")["stacks"]
+    return by_function((caller(stack["frames"]), stack["bytes"]) for stack in stacks)
+
+
+def told_process(scene, pid):
+    return scene.flamectl_json("leaks", pid)["processes"][0]
+
+
+def exact_with(scene, allocator, throws=True, options=(), daemon=()):
+    scene.flamed(*daemon)
+    program = Operators(scene, 50, allocator, options, [] if throws else ["no-throw"])
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 500)
+    program.go()
+    told = program.told()
+    process = told_process(scene, program.pid)
+    assert_equal((process["tier"], process["complete"]), ("full", True), f"{process}")
+    found, allocated = held(scene, program.pid), by_function(leaf_weights(heap_profile(scene, program.pid)).items())
+    for name in FUNCTIONS:
+        assert_equal(found.get(name), told[name][1], f"held by {name}")
+        if name in allocated:
+            assert_equal(allocated[name], told[name][0], f"allocated by {name}")
+    if throws:
+        assert told["caught"][0] > 10, told
+        assert_equal(found.get("try_new", 0) + found.get("use_throw", 0), told["use_throw"][1], "held behind exceptions")
+    scene.flamectl("detach", program.pid)
+    wait_until(lambda: not altered_code(program.pid), "the code is as it was")
+    program.end()
+
+
+@test
+def what_operators_of_jemalloc_return_is_exact(scene):
+    exact_with(scene, "libjemalloc.so.2")
+
+
+@test
+def what_operators_of_tcmalloc_return_is_exact(scene):
+    exact_with(scene, "libtcmalloc_minimal.so.4")
+
+
+@test
+def what_operators_of_mimalloc_return_is_exact(scene):
+    # As Debian builds it, it is C and aborts instead of throwing.
+    exact_with(scene, "libmimalloc.so.2.0", throws=False)
+
+
+@test
+def single_probes_do_where_there_are_no_links_for_many(scene):
+    exact_with(scene, "libjemalloc.so.2", daemon=["--single-probes"])
+
+
+@test
+def a_leak_by_an_operator_is_called_one(scene):
+    scene.flamed()
+    program = Operators(scene, 50, "libtcmalloc_minimal.so.4")
+    scene.attach(program, "-e", "heap")
+    program.go()
+
+    def verdicts():
+        stacks = scene.flamectl_json("leaks", program.pid, "--older", "1s")["stacks"]
+        return {caller(stack["frames"]).split("(")[0]: stack["verdict"] for stack in stacks}
+    wait_until(lambda: verdicts().get("leak") == "leak", "the leak is called one")
+    program.go()
+    assert_equal(held(scene, program.pid)["leak"], program.told()["leak"][1], "held by the leak")
+    program.end()
+
+
+# Of what a round of the workload does: operators that may throw, and all that allocates; as much is freed. A walk is a guess.
+OPERATORS, ALLOCATIONS, WALK_NS = 6, 9, 2500
+
+
+def budget_for_all_but_operators(scene, rounds):
+    """A budget that everything exceeds, and all but what operators return does not."""
+    probes = wait_until(lambda: (found := scene.daemons[-1].request("status")["sampling"]["probes"])["measured"] and found,
+                        "the costs are measured")
+    rest = rounds * ALLOCATIONS * (probes["pair_ns"] + probes["free_ns"] + WALK_NS) / 1e9
+    all_of_it = rest + rounds * OPERATORS * probes["dear_ns"] / 1e9
+    if all_of_it < 2 * rest:
+        raise Skip("probing a return is not dear here")
+    return 100 * (rest * all_of_it) ** 0.5
+
+
+@test
+def what_operators_return_is_given_up_before_the_list_is(scene):
+    scene.flamed()
+    program = Operators(scene, 400, "libtcmalloc_minimal.so.4")
+    scene.attach(program, "-e", "heap")
+    budget = budget_for_all_but_operators(scene, 350)
+    scene.flamectl("detach", program.pid)
+    scene.flamectl("attach", program.pid, "-e", "heap", "--budget", f"{budget:.2f}")
+    program.go()
+    process = wait_until(lambda: (found := told_process(scene, program.pid))["tier"] == "partial" and found, "the tier partial")
+    assert not process["complete"]
+    assert_in("blocks that C++ operator new gave since", " ".join(process["notes"]))
+    assert_in("larger --budget", " ".join(process["notes"]))
+    assert_in("tier partial", scene.flamectl("leaks", program.pid).stdout)
+    # What malloc gives is still in the list, and everything is in the picture.
+    scene.wait_samples(program.pid, scene.target(program.pid)["samples"] + 2000)
+    assert_in("use_throw", held(scene, program.pid))
+    assert_in("use_new", by_function(leaf_weights(heap_profile(scene, program.pid)).items()))
+    assert_in("not what C++ operators return", " ".join(heap_profile(scene, program.pid)["notes"]))
+    program.go()
+    program.told()
+    program.end()
+
+
+@test
+def operators_that_call_malloc_are_not_counted_twice(scene):
+    exact_with(scene, None)
+
+
+@test
+def operators_of_a_static_program_are_not_counted_twice(scene):
+    exact_with(scene, None, options=["-static"])
+
+
+main()

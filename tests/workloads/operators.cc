@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Allocates by every kind of C++ operator, each in a function of its own, and keeps a part of it. Waits
+ * for a line, works until the next one comes, and tells in one line for each function what it
+ * allocated and what it still holds, in bytes.
+ *
+ *	operators ROUNDS_A_SECOND
+ */
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <poll.h>
+#include <unistd.h>
+
+#define NOINLINE __attribute__((noinline))
+
+static const std::size_t huge = std::size_t(1) << 62;
+
+struct told {
+	unsigned long allocated;
+	unsigned long held;
+};
+
+static void *volatile sink;
+static struct told plain, array, aligned, nothrow, large, thrower, leaker;
+static unsigned long caught;
+
+/* Each function allocates several sizes and frees all but one block in 16. */
+template <typename Allocate, typename Free>
+static inline __attribute__((always_inline)) void work(struct told *told, unsigned long round,
+						       std::size_t size, Allocate allocate,
+						       Free release)
+{
+	void *block = allocate(size);
+
+	sink = block;
+	told->allocated += size;
+	if (round % 16 == 0)
+		told->held += size;
+	else
+		release(block);
+}
+
+NOINLINE static void use_new(unsigned long round)
+{
+	work(&plain, round, 100 + round % 50, [](std::size_t size) { return ::operator new(size); },
+	     [](void *block) { ::operator delete(block); });
+}
+
+NOINLINE static void use_array(unsigned long round)
+{
+	work(&array, round, 200 + round % 50,
+	     [](std::size_t size) { return ::operator new[](size); },
+	     [](void *block) { ::operator delete[](block); });
+}
+
+NOINLINE static void use_aligned(unsigned long round)
+{
+	work(&aligned, round, 256 * (1 + round % 3),
+	     [](std::size_t size) { return ::operator new(size, std::align_val_t(128)); },
+	     [](void *block) { ::operator delete(block, std::align_val_t(128)); });
+}
+
+NOINLINE static void use_nothrow(unsigned long round)
+{
+	work(&nothrow, round, 300 + round % 50,
+	     [](std::size_t size) { return ::operator new(size, std::nothrow); },
+	     [](void *block) { ::operator delete(block, std::nothrow); });
+}
+
+/* What no cache of small blocks gives. */
+NOINLINE static void use_large(unsigned long round)
+{
+	work(&large, round, 300000 + round, [](std::size_t size) { return ::operator new(size); },
+	     [](void *block) { ::operator delete(block); });
+}
+
+NOINLINE static void leak(unsigned long round)
+{
+	leaker.allocated += 1000 + round % 7;
+	leaker.held += 1000 + round % 7;
+	sink = ::operator new(1000 + round % 7);
+}
+
+/* An exception, and allocations from the same place, and from deeper and higher ones, behind it. */
+NOINLINE static void *try_new(std::size_t size)
+{
+	try {
+		return ::operator new(size);
+	} catch (const std::bad_alloc &) {
+		caught++;
+		return nullptr;
+	}
+}
+
+NOINLINE static void use_throw(unsigned long round)
+{
+	if (try_new(huge))
+		std::exit(3);
+	work(&thrower, round, 400 + round % 50, [](std::size_t size) { return try_new(size); },
+	     [](void *block) { ::operator delete(block); });
+	work(&thrower, round, 500, [](std::size_t size) { return std::malloc(size); },
+	     [](void *block) { std::free(block); });
+}
+
+static bool is_line_there()
+{
+	struct pollfd input = {0, POLLIN, 0};
+
+	return poll(&input, 1, 0) == 1;
+}
+
+static void read_line()
+{
+	char byte;
+
+	while (read(0, &byte, 1) == 1 && byte != '\n')
+		;
+}
+
+int main(int count, char **arguments)
+{
+	useconds_t pause = 1000000 / (count > 1 ? std::atoi(arguments[1]) : 50);
+	bool throws = count < 3;
+
+	read_line();
+	for (unsigned long round = 1; !is_line_there(); round++) {
+		use_new(round);
+		use_array(round);
+		use_aligned(round);
+		use_nothrow(round);
+		use_large(round);
+		leak(round);
+		if (throws)
+			use_throw(round);
+		usleep(pause);
+	}
+	read_line();
+	std::printf("use_new %lu %lu use_array %lu %lu use_aligned %lu %lu use_nothrow %lu %lu "
+		    "use_large %lu %lu leak %lu %lu use_throw %lu %lu caught %lu 0\n",
+		    plain.allocated, plain.held, array.allocated, array.held, aligned.allocated,
+		    aligned.held, nothrow.allocated, nothrow.held, large.allocated, large.held,
+		    leaker.allocated, leaker.held, thrower.allocated, thrower.held, caught);
+	std::fflush(stdout);
+	read_line();
+	return 0;
+}
