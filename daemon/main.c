@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "daemon/broker/broker.h"
+#include "daemon/broker/child_socket.h"
 #include "daemon/broker/kernel_version.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/spawner.h"
@@ -101,7 +101,7 @@ static int run(const struct options *options, const struct privileges_user *user
 		.options = options, .user = user, .is_unsafe = is_kernel_unsafe(options)};
 	struct spawner spawner;
 	sigset_t previous;
-	int pair[2], error;
+	int socket, error;
 
 	error = spawner_start(user, cache->path ? cache : NULL, &spawner);
 	if (error)
@@ -109,22 +109,18 @@ static int run(const struct options *options, const struct privileges_user *user
 	setup.signal_fd = open_signals(&previous);
 	if (setup.signal_fd < 0)
 		return setup.signal_fd;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	setup.core_pid = fork();
+	setup.core_pid = child_socket_fork(&socket);
 	if (setup.core_pid < 0)
-		return -errno;
+		return setup.core_pid;
 	if (!setup.core_pid) {
-		close(pair[0]);
 		close(spawner.socket);
 		close(setup.signal_fd);
 		/* Ctrl-C goes to all three; the broker stops the core when it is time. */
 		signal(SIGINT, SIG_IGN);
 		sigprocmask(SIG_SETMASK, &previous, NULL);
-		run_core(pair[1], listener, options, user);
+		run_core(socket, listener, options, user);
 	}
-	close(pair[1]);
-	setup.core_socket = pair[0];
+	setup.core_socket = socket;
 	setup.spawner = &spawner;
 	return broker_run(&setup);
 }

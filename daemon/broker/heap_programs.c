@@ -57,9 +57,9 @@ int heap_programs_open(const struct program_base *base, int is_single,
 	programs->skeleton = heap_bpf__open();
 	if (!programs->skeleton)
 		return -errno;
-	programs->skeleton->rodata->mapping_in_tables = base->mapping_in_tables;
-	programs->skeleton->rodata->pid_is_translated = base->pid_is_translated;
-	error = program_base_share(base, programs->skeleton->obj);
+	error = program_base_share(base, programs->skeleton->obj,
+				   &programs->skeleton->rodata->mapping_in_tables,
+				   &programs->skeleton->rodata->pid_is_translated);
 	if (!error)
 		error = prepare(programs, is_single);
 	if (!error)

@@ -5,11 +5,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fd_message.h"
+#include "daemon/broker/child_socket.h"
 
 /* In the child: send what opening gave. */
 static __attribute__((noreturn)) void
@@ -25,24 +25,18 @@ open_and_send(open_function *open, const struct broker_request *request, int soc
 
 int opener_run(open_function *open, const struct broker_request *request, int *fd)
 {
-	_cleanup_close_ int mine = -1, theirs = -1;
+	_cleanup_close_ int socket = -1;
 	struct pollfd answer = {.events = POLLIN};
-	int pair[2], error = 0, ready;
+	pid_t child = child_socket_fork(&socket);
 	size_t fd_count = 1;
-	pid_t child;
+	int error = 0, ready;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	mine = pair[0];
-	theirs = pair[1];
-	child = fork();
 	if (child < 0)
-		return -errno;
+		return child;
 	if (!child)
-		open_and_send(open, request, theirs);
-	/* Only the child holds the other end now: if it dies, that is an answer too. */
-	close(steal_fd(&theirs));
-	answer.fd = mine;
+		open_and_send(open, request, socket);
+	/* If it dies, that is an answer too. */
+	answer.fd = socket;
 	do {
 		ready = poll(&answer, 1, OPENER_LIMIT_MS);
 	} while (ready < 0 && errno == EINTR);
@@ -50,7 +44,7 @@ int opener_run(open_function *open, const struct broker_request *request, int *f
 		kill(child, SIGKILL);
 		return -ETIMEDOUT;
 	}
-	if (fd_message_receive(mine, &error, sizeof(error), fd, &fd_count) != sizeof(error))
+	if (fd_message_receive(socket, &error, sizeof(error), fd, &fd_count) != sizeof(error))
 		return -EIO;
 	return error ? error : fd_count ? 0 : -EIO;
 }

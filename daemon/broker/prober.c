@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "common/clock.h"
 #include "common/fd_message.h"
 #include "common/log.h"
+#include "daemon/broker/child_socket.h"
 #include "daemon/broker/descriptors.h"
 #include "daemon/broker/handles.h"
 #include "daemon/broker/privileges.h"
@@ -455,21 +455,9 @@ static __attribute__((noreturn)) void run(const struct prober_setup *setup, int 
 
 pid_t prober_start(const struct prober_setup *setup, int *fd)
 {
-	_cleanup_close_ int mine = -1, theirs = -1;
-	int pair[2];
-	pid_t child;
+	pid_t child = child_socket_fork(fd);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	mine = pair[0];
-	theirs = pair[1];
-	child = fork();
-	if (child < 0)
-		return -errno;
-	if (!child) {
-		close(steal_fd(&mine));
-		run(setup, theirs);
-	}
-	*fd = steal_fd(&mine);
+	if (!child)
+		run(setup, *fd);
 	return child;
 }

@@ -19,7 +19,11 @@ struct program_base {
 	uint32_t pid_is_translated;
 };
 
-/* Before the object is loaded: let it use every map of the base that it knows by name. Errors: as bpf(2). */
-must_check int program_base_share(const struct program_base *base, struct bpf_object *object);
+/*
+ * Before the object is loaded: let it use every map of the base that it knows by name, and give its
+ * variables of these names what they are in the base. Errors: as bpf(2).
+ */
+must_check int program_base_share(const struct program_base *base, struct bpf_object *object,
+				  uint32_t *mapping_in_tables, uint32_t *pid_is_translated);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/fd_message.h"
 #include "common/log.h"
+#include "daemon/broker/child_socket.h"
 #include "daemon/broker/privileges.h"
 #include "daemon/broker/yardstick.h"
 #include "daemon/elf/reader.h"
@@ -81,29 +82,20 @@ static __attribute__((noreturn)) void run_spawner(int socket, const struct fetch
 int spawner_start(const struct privileges_user *user, const struct fetch_cache *cache,
 		  struct spawner *spawner)
 {
-	int pair[2], error;
-	pid_t pid;
+	int socket, error;
+	pid_t pid = child_socket_fork(&socket);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	pid = fork();
-	if (pid < 0) {
-		error = -errno;
-		close(pair[0]);
-		close(pair[1]);
-		return error;
-	}
+	if (pid < 0)
+		return pid;
 	if (!pid) {
-		close(pair[0]);
 		error = privileges_drop_all(user, "flamed-spawn");
 		if (error) {
 			log_error_errno(error, "cannot drop the rights of the readers");
 			_exit(1);
 		}
-		run_spawner(pair[1], cache);
+		run_spawner(socket, cache);
 	}
-	close(pair[1]);
-	*spawner = (struct spawner){pid, pair[0]};
+	*spawner = (struct spawner){pid, socket};
 	return 0;
 }
 

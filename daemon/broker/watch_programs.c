@@ -97,9 +97,9 @@ int watch_programs_open(const struct program_base *base, struct watch_programs *
 	programs->skeleton = watch_bpf__open();
 	if (!programs->skeleton)
 		return -errno;
-	programs->skeleton->rodata->mapping_in_tables = base->mapping_in_tables;
-	programs->skeleton->rodata->pid_is_translated = base->pid_is_translated;
-	error = program_base_share(base, programs->skeleton->obj);
+	error = program_base_share(base, programs->skeleton->obj,
+				   &programs->skeleton->rodata->mapping_in_tables,
+				   &programs->skeleton->rodata->pid_is_translated);
 	if (!error)
 		error = watch_bpf__load(programs->skeleton);
 	if (error)

@@ -41,6 +41,17 @@ static void start_burning(void)
 		;
 }
 
+/* The same, and say how it is to be sampled. */
+static void start_profiled(const struct profiled *profiled)
+{
+	uint32_t pid;
+
+	start_burning();
+	pid = (uint32_t)child;
+	assert_int_equal(
+		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, profiled, BPF_ANY), 0);
+}
+
 static int reset(void **state)
 {
 	char key[RECORD_NAME_BYTES];
@@ -130,16 +141,11 @@ static void test_names_that_nobody_judged_are_pending(void **state)
 static void test_a_share_of_the_samples_weighs_as_much_as_all(void **state)
 {
 	struct profiled profiled = {.keep = UINT32_MAX / 4, .target = 3};
-	uint32_t pid;
 	uint64_t began_ns, spent_ns;
 	struct seen seen;
 
 	(void)state;
-	start_burning();
-	pid = (uint32_t)child;
-	assert_int_equal(
-		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &profiled, BPF_ANY),
-		0);
+	start_profiled(&profiled);
 	kernel_fixture_set_rate(fixture, 4999);
 	began_ns = kernel_fixture_cpu_ns(child);
 	wait_until(fixture, look().samples >= 1500);
@@ -160,14 +166,9 @@ static void test_a_share_of_the_samples_weighs_as_much_as_all(void **state)
 static void test_the_highest_share_counts(void **state)
 {
 	struct profiled profiled = {.keep = 1000, .target = 3};
-	uint32_t pid;
 
 	(void)state;
-	start_burning();
-	pid = (uint32_t)child;
-	assert_int_equal(
-		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &profiled, BPF_ANY),
-		0);
+	start_profiled(&profiled);
 	fixture->settings->all = (struct profiled){.keep = UINT32_MAX};
 	kernel_fixture_set_rate(fixture, RATE_HZ);
 	wait_until(fixture, look().samples >= 20);
@@ -178,18 +179,12 @@ static void test_the_highest_share_counts(void **state)
 static void test_the_daemon_is_never_sampled(void **state)
 {
 	struct profiled never = {.flags = PROFILED_NOT};
-	uint32_t pid;
 
 	(void)state;
-	start_burning();
-	pid = (uint32_t)child;
-	assert_int_equal(
-		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &never, BPF_ANY), 0);
+	start_profiled(&never);
 	fixture->settings->all = (struct profiled){.keep = UINT32_MAX};
 	kernel_fixture_set_rate(fixture, RATE_HZ);
-	for (uint64_t end = kernel_fixture_cpu_ns(child) + NS_PER_SECOND / 10;
-	     kernel_fixture_cpu_ns(child) < end;)
-		usleep(1000);
+	wait_for_work(fixture, child, NS_PER_SECOND / 10);
 	kernel_fixture_drain(fixture);
 	assert_int_equal(look().samples, 0);
 }
@@ -197,17 +192,11 @@ static void test_the_daemon_is_never_sampled(void **state)
 static void test_an_entry_of_an_earlier_process_is_not_applied(void **state)
 {
 	struct profiled stale = {.keep = UINT32_MAX, .start_time_ns = START_TIME_TICK_NS};
-	uint32_t pid;
 
 	(void)state;
-	start_burning();
-	pid = (uint32_t)child;
-	assert_int_equal(
-		bpf_map_update_elem(fixture->fds[BROKER_FD_PROCESSES], &pid, &stale, BPF_ANY), 0);
+	start_profiled(&stale);
 	kernel_fixture_set_rate(fixture, RATE_HZ);
-	for (uint64_t end = kernel_fixture_cpu_ns(child) + NS_PER_SECOND / 10;
-	     kernel_fixture_cpu_ns(child) < end;)
-		usleep(1000);
+	wait_for_work(fixture, child, NS_PER_SECOND / 10);
 	kernel_fixture_drain(fixture);
 	assert_int_equal(look().samples, 0);
 }

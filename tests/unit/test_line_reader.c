@@ -16,6 +16,7 @@
 #include "daemon/elf/module_image.h"
 #include "daemon/elf/module_reader.h"
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/elf_sample.h"
 
 #define INLINED static inline __attribute__((always_inline))
 #define KEPT    __attribute__((noinline, noclone))
@@ -46,17 +47,6 @@ static int open_self(void)
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
-	return fd;
-}
-
-static int open_sample(const char *name)
-{
-	const char *folder = getenv("FLAME_ELF_SAMPLES");
-	_cleanup_free_ char *path = memory_format("%s/%s", folder ? folder : ".", name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fail_msg("%s: %s (FLAME_ELF_SAMPLES names the folder)", path, strerror(errno));
 	return fd;
 }
 
@@ -172,9 +162,9 @@ static void test_files_without_debug_information_say_so(void **state)
 
 static void test_names_that_are_shared_between_files_come_from_the_alternate_one(void **state)
 {
-	_cleanup_close_ int file = open_sample("shared_1");
-	_cleanup_close_ int alternate = open_sample("shared.alt");
-	_cleanup_close_ int stranger = open_sample("shared_2");
+	_cleanup_close_ int file = elf_sample_open("shared_1");
+	_cleanup_close_ int alternate = elf_sample_open("shared.alt");
+	_cleanup_close_ int stranger = elf_sample_open("shared_2");
 	const struct {
 		struct line_files files;
 		const char *name;

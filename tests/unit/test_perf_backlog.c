@@ -58,7 +58,7 @@ static void on_done(void *context, const struct record_sample *sample)
 	scene->owner_gid = sample->owner_gid;
 }
 
-static struct scene *start(void)
+static int set_up(void **state)
 {
 	struct scene *scene = memory_new(sizeof(*scene));
 	uint64_t registers[SAVED_COUNT] = {0};
@@ -89,15 +89,19 @@ static struct scene *start(void)
 		.has_mappings = 1,
 	};
 	copied_walk_start(&scene->waiting.walk, registers);
-	return scene;
+	*state = scene;
+	return 0;
 }
 
-static void stop(struct scene *scene)
+static int tear_down(void **state)
 {
+	struct scene *scene = *state;
+
 	perf_backlog_free(scene->backlog);
 	perf_processes_free(scene->processes);
 	free(scene->sample);
 	free(scene);
+	return 0;
 }
 
 static void assert_whole(const struct scene *scene)
@@ -110,20 +114,17 @@ static void assert_whole(const struct scene *scene)
 
 static void test_what_need_not_wait_goes_on_at_once(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	perf_backlog_add(scene->backlog, &scene->waiting);
 	assert_whole(scene);
 	assert_int_equal(scene->owner_uid, 1000);
-	stop(scene);
 }
 
 static void test_a_sample_waits_for_the_table_of_a_module(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	only_module.state = MODULE_READING;
 	perf_backlog_add(scene->backlog, &scene->waiting);
 	/* The ring is overwritten. */
@@ -134,14 +135,12 @@ static void test_a_sample_waits_for_the_table_of_a_module(void **state)
 	only_module.state = MODULE_UNREADABLE;
 	perf_backlog_continue(scene->backlog, TIME_NS + 200);
 	assert_whole(scene);
-	stop(scene);
 }
 
 static void test_a_sample_waits_for_the_mappings_of_its_process(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	scene->process->state = PERF_MAPPINGS_ASKED;
 	scene->waiting.has_mappings = 0;
 	scene->waiting.stack.mapping_count = 0;
@@ -152,14 +151,12 @@ static void test_a_sample_waits_for_the_mappings_of_its_process(void **state)
 	scene->process->state = PERF_MAPPINGS_KNOWN;
 	perf_backlog_continue(scene->backlog, TIME_NS + 200);
 	assert_whole(scene);
-	stop(scene);
 }
 
 static void test_a_process_that_is_gone_is_not_waited_for(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	scene->process->state = PERF_MAPPINGS_ASKED;
 	scene->waiting.has_mappings = 0;
 	scene->waiting.stack.mapping_count = 0;
@@ -168,14 +165,12 @@ static void test_a_process_that_is_gone_is_not_waited_for(void **state)
 	perf_backlog_continue(scene->backlog, TIME_NS + 100);
 	assert_int_equal(scene->done_count, 1);
 	assert_int_equal(scene->walk_end, WALK_UNMAPPED);
-	stop(scene);
 }
 
 static void test_nothing_waits_for_ever(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	only_module.state = MODULE_READING;
 	perf_backlog_add(scene->backlog, &scene->waiting);
 	perf_backlog_continue(scene->backlog, TIME_NS + PERF_BACKLOG_LIMIT_NS - 1);
@@ -183,14 +178,12 @@ static void test_nothing_waits_for_ever(void **state)
 	perf_backlog_continue(scene->backlog, TIME_NS + PERF_BACKLOG_LIMIT_NS);
 	assert_int_equal(scene->done_count, 1);
 	assert_int_equal(scene->walk_end, WALK_NO_TABLE);
-	stop(scene);
 }
 
 static void test_an_owner_counts_when_no_other_program_was_run_before_it_was_read(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	scene->waiting.sure_ns = TIME_NS + 500;
 	perf_backlog_add(scene->backlog, &scene->waiting);
 	perf_backlog_continue(scene->backlog, TIME_NS + 499);
@@ -201,14 +194,12 @@ static void test_an_owner_counts_when_no_other_program_was_run_before_it_was_rea
 	perf_backlog_continue(scene->backlog, TIME_NS + 500);
 	assert_whole(scene);
 	assert_int_equal(scene->owner_uid, 1000);
-	stop(scene);
 }
 
 static void test_a_sample_before_another_program_is_nobodys(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	scene->waiting.sure_ns = TIME_NS + 500;
 	perf_backlog_add(scene->backlog, &scene->waiting);
 	perf_backlog_on_exec(scene->backlog, PID, TIME_NS + 100);
@@ -216,14 +207,12 @@ static void test_a_sample_before_another_program_is_nobodys(void **state)
 	assert_whole(scene);
 	assert_int_equal(scene->owner_uid, RECORD_NO_OWNER);
 	assert_int_equal(scene->owner_gid, RECORD_NO_OWNER);
-	stop(scene);
 }
 
 static void test_what_finds_no_room_goes_on_as_it_is_and_is_nobodys(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	scene->waiting.sure_ns = TIME_NS + 500;
 	for (uint32_t i = 0; i < PERF_BACKLOG_MAX; i++) {
 		struct perf_waiting waiting = scene->waiting;
@@ -240,35 +229,32 @@ static void test_what_finds_no_room_goes_on_as_it_is_and_is_nobodys(void **state
 	perf_backlog_flush(scene->backlog);
 	assert_int_equal(scene->done_count, PERF_BACKLOG_MAX + 1);
 	assert_int_equal(perf_backlog_count(scene->backlog), 0);
-	stop(scene);
 }
 
 static void test_a_stack_that_could_not_be_copied_is_that_of_an_exiting_process(void **state)
 {
-	struct scene *scene = start();
+	struct scene *scene = *state;
 
-	(void)state;
 	scene->sample->flags = SAMPLE_IN_KERNEL;
 	scene->waiting.stack.size = 0;
 	perf_backlog_add(scene->backlog, &scene->waiting);
 	assert_int_equal(scene->walk_end, WALK_NO_MEMORY);
-	stop(scene);
 }
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_need_not_wait_goes_on_at_once),
-		cmocka_unit_test(test_a_sample_waits_for_the_table_of_a_module),
-		cmocka_unit_test(test_a_sample_waits_for_the_mappings_of_its_process),
-		cmocka_unit_test(test_a_process_that_is_gone_is_not_waited_for),
-		cmocka_unit_test(test_nothing_waits_for_ever),
-		cmocka_unit_test(
-			test_an_owner_counts_when_no_other_program_was_run_before_it_was_read),
-		cmocka_unit_test(test_a_sample_before_another_program_is_nobodys),
-		cmocka_unit_test(test_what_finds_no_room_goes_on_as_it_is_and_is_nobodys),
-		cmocka_unit_test(
-			test_a_stack_that_could_not_be_copied_is_that_of_an_exiting_process),
+		TEST(test_what_need_not_wait_goes_on_at_once),
+		TEST(test_a_sample_waits_for_the_table_of_a_module),
+		TEST(test_a_sample_waits_for_the_mappings_of_its_process),
+		TEST(test_a_process_that_is_gone_is_not_waited_for),
+		TEST(test_nothing_waits_for_ever),
+		TEST(test_an_owner_counts_when_no_other_program_was_run_before_it_was_read),
+		TEST(test_a_sample_before_another_program_is_nobodys),
+		TEST(test_what_finds_no_room_goes_on_as_it_is_and_is_nobodys),
+		TEST(test_a_stack_that_could_not_be_copied_is_that_of_an_exiting_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,24 +9,7 @@
 
 #include "common/cleanup.h"
 #include "tests/unit/cmocka_all.h"
-
-/* The whole table as text: "start-end name|…". */
-static const char *show(const struct symbol_table *table)
-{
-	static char text[4096];
-	size_t used = 0;
-
-	text[0] = 0;
-	for (size_t i = 0; i < table->symbol_count && used < sizeof(text); i++) {
-		const struct module_symbol *symbol = &table->symbols[i];
-
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%llx-%llx %s",
-					 i ? "|" : "", (unsigned long long)symbol->offset,
-					 (unsigned long long)symbol->offset + symbol->size,
-					 table->text + symbol->name);
-	}
-	return text;
-}
+#include "tests/unit/symbol_text.h"
 
 static void test_lines_become_symbols(void **state)
 {
@@ -62,7 +45,7 @@ static void test_lines_become_symbols(void **state)
 		struct symbol_table table = {0};
 		uint32_t skipped = perf_map_parse(cases[i].text, strlen(cases[i].text), &table);
 
-		assert_string_equal(show(&table), cases[i].expected);
+		assert_string_equal(symbol_text(&table), cases[i].expected);
 		assert_int_equal(skipped, cases[i].skipped);
 		symbol_table_fini(&table);
 	}
@@ -83,7 +66,7 @@ static void test_zeros_and_endless_lines_do_no_harm(void **state)
 	symbol_table_fini(&table);
 
 	assert_int_equal(perf_map_parse("10 10 a\0b\n20 10 \0\n", 18, &table), 0);
-	assert_string_equal(show(&table), "10-20 a");
+	assert_string_equal(symbol_text(&table), "10-20 a");
 	symbol_table_fini(&table);
 }
 

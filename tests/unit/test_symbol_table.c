@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/symbol_text.h"
 
 #define CODE(start, bytes, text)                                                        \
 	{                                                                               \
@@ -25,24 +26,6 @@ static void add_all(struct symbol_table *table, const struct symbol_candidate *c
 	symbol_table_finish(table);
 }
 
-/* The whole table as text: "start-end name, …". */
-static const char *show(const struct symbol_table *table)
-{
-	static char text[4096];
-	size_t used = 0;
-
-	text[0] = 0;
-	for (size_t i = 0; i < table->symbol_count && used < sizeof(text); i++) {
-		const struct module_symbol *symbol = &table->symbols[i];
-
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%llx-%llx %s",
-					 i ? ", " : "", (unsigned long long)symbol->offset,
-					 (unsigned long long)symbol->offset + symbol->size,
-					 table->text + symbol->name);
-	}
-	return text;
-}
-
 static void test_overlapping_symbols_become_ranges_with_one_name_each(void **state)
 {
 	static const struct {
@@ -51,32 +34,32 @@ static void test_overlapping_symbols_become_ranges_with_one_name_each(void **sta
 		int latest_wins;
 	} cases[] = {
 		{"", {{0}}, 0},
-		{"10-20 a, 20-30 b", {CODE(0x20, 0x10, "b"), CODE(0x10, 0x10, "a")}, 0},
-		{"10-20 outer, 20-30 inner, 30-50 outer",
+		{"10-20 a|20-30 b", {CODE(0x20, 0x10, "b"), CODE(0x10, 0x10, "a")}, 0},
+		{"10-20 outer|20-30 inner|30-50 outer",
 		 {CODE(0x10, 0x40, "outer"), CODE(0x20, 0x10, "inner")},
 		 0},
-		{"10-20 a, 20-60 b", {CODE(0x10, 0x30, "a"), CODE(0x20, 0x40, "b")}, 0},
-		{"10-20 a, 20-28 b, 28-30 c, 30-38 b, 38-50 a",
+		{"10-20 a|20-60 b", {CODE(0x10, 0x30, "a"), CODE(0x20, 0x40, "b")}, 0},
+		{"10-20 a|20-28 b|28-30 c|30-38 b|38-50 a",
 		 {CODE(0x10, 0x40, "a"), CODE(0x20, 0x18, "b"), CODE(0x28, 0x8, "c")},
 		 0},
 		/* without sizes: to the next one, else to the end of the section */
-		{"10-20 a, 20-1000 b", {CODE(0x10, 0, "a"), CODE(0x20, 0, "b")}, 0},
-		{"10-20 f, 20-40 label",
+		{"10-20 a|20-1000 b", {CODE(0x10, 0, "a"), CODE(0x20, 0, "b")}, 0},
+		{"10-20 f|20-40 label",
 		 {CODE(0x10, 0x10, "f"), LABEL(0x20, "label"), CODE(0x40, 0, "g")},
 		 0},
 		/* a label inside a function is no function; an entry point without size is one */
 		{"10-50 f", {CODE(0x10, 0x40, "f"), LABEL(0x20, "loop"), LABEL(0x10, "start")}, 0},
-		{"10-20 f, 20-50 entry", {CODE(0x10, 0x40, "f"), CODE(0x20, 0, "entry")}, 0},
+		{"10-20 f|20-50 entry", {CODE(0x10, 0x40, "f"), CODE(0x20, 0, "entry")}, 0},
 		/* ranges that make no sense */
 		{"10-20 a",
 		 {CODE(0x10, 0x10, "a"), CODE(UINT64_MAX, 2, "wraps"),
 		  CODE(0x1000, 0, "behind the section"), CODE(0x30, 8, "")},
 		 0},
 		/* perf maps: memory that is used again belongs to the newest */
-		{"10-20 old, 20-30 new, 30-50 old",
+		{"10-20 old|20-30 new|30-50 old",
 		 {CODE(0x10, 0x40, "old"), CODE(0x20, 0x10, "new")},
 		 1},
-		{"0-30 new, 30-50 old", {CODE(0x10, 0x40, "old"), CODE(0, 0x30, "new")}, 1},
+		{"0-30 new|30-50 old", {CODE(0x10, 0x40, "old"), CODE(0, 0x30, "new")}, 1},
 		{"10-20 new", {CODE(0x10, 0x10, "old"), CODE(0x10, 0x10, "new")}, 1},
 	};
 
@@ -90,10 +73,10 @@ static void test_overlapping_symbols_become_ranges_with_one_name_each(void **sta
 		add_all(&table, cases[i].candidates, count);
 		/* the end of the last one without a size is the limit */
 		if (i == 6)
-			assert_memory_equal(show(&table), cases[i].expected,
+			assert_memory_equal(symbol_text(&table), cases[i].expected,
 					    strlen(cases[i].expected));
 		else
-			assert_string_equal(show(&table), cases[i].expected);
+			assert_string_equal(symbol_text(&table), cases[i].expected);
 		symbol_table_fini(&table);
 	}
 }

@@ -11,23 +11,13 @@
 #include "common/cleanup.h"
 #include "daemon/elf/module_reader.h"
 #include "tests/unit/cmocka_all.h"
-
-static int open_sample(const char *name)
-{
-	const char *folder = getenv("FLAME_ELF_SAMPLES");
-	_cleanup_free_ char *path = memory_format("%s/%s", folder ? folder : ".", name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fail_msg("%s: %s (FLAME_ELF_SAMPLES names the folder)", path, strerror(errno));
-	return fd;
-}
+#include "tests/unit/elf_sample.h"
 
 /* Make the image of a sample, and of its debug file unless that is NULL. */
 static void read_sample(const char *name, const char *debug, struct module_image *image)
 {
-	_cleanup_close_ int file = open_sample(name);
-	_cleanup_close_ int debug_file = debug ? open_sample(debug) : -1;
+	_cleanup_close_ int file = elf_sample_open(name);
+	_cleanup_close_ int debug_file = debug ? elf_sample_open(debug) : -1;
 	_cleanup_close_ int image_fd = -1;
 
 	assert_int_equal(module_reader_read(file, debug_file, 0, &image_fd), 0);
