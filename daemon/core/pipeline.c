@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/frame.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "daemon/core/heap/heap_table.h"
 #include "daemon/core/history/sum_table.h"
 #include "daemon/core/names/jit_maps.h"
@@ -19,6 +21,9 @@
 
 /* Stacks that were not met for so long are forgotten. */
 #define SUM_IDLE_NS (60 * NS_PER_SECOND)
+
+/* So many sums are read one by one in less time than all places where there may be one. */
+#define SUMS_FEW 1024
 
 /* Attempts to find a moment in which no sample is under way. */
 #define LEDGER_TRIES 8
@@ -366,6 +371,24 @@ static void add_sum(void *context, uint64_t id, const struct sum *sum)
 	credit_samples(pipeline, thread, events);
 }
 
+/* Add up what all stacks have grown by. */
+static void add_sums(struct pipeline *pipeline, struct summing *summing)
+{
+	uint32_t count = sum_table_count(pipeline->sums);
+	_cleanup_free_ uint64_t *ids = NULL;
+	struct sum sum;
+
+	if (count > SUMS_FEW) {
+		sampler_each_sum(pipeline->sampler, add_sum, summing);
+		return;
+	}
+	ids = memory_new((count + 1) * sizeof(*ids));
+	sum_table_ids(pipeline->sums, ids);
+	for (uint32_t i = 0; i < count; i++)
+		if (!sampler_read_sum(pipeline->sampler, ids[i], &sum))
+			add_sum(summing, ids[i], &sum);
+}
+
 static void forget_sum(void *context, uint64_t id)
 {
 	struct pipeline *pipeline = context;
@@ -385,7 +408,7 @@ uint64_t pipeline_look(struct pipeline *pipeline)
 	sampler_drain(pipeline->sampler);
 	if (summing.from_ns == 0 || summing.from_ns >= summing.to_ns)
 		summing.from_ns = summing.to_ns - 1;
-	sampler_each_sum(pipeline->sampler, add_sum, &summing);
+	add_sums(pipeline, &summing);
 	sum_table_settle(pipeline->sums, summing.to_ns);
 	pipeline->looked_ns = summing.to_ns;
 	struct sampler_settings *settings = sampler_settings(pipeline->sampler);

@@ -130,6 +130,7 @@ static void what_is_not_used_is_dropped(void **state)
 {
 	struct fixture *fixture = *state;
 	struct sum sum = {.count = 1, .parts = {{.weight = 1}}};
+	uint64_t id = 0;
 
 	announce(fixture, 1, 10 * SECOND);
 	announce(fixture, 2, 10 * SECOND);
@@ -137,6 +138,8 @@ static void what_is_not_used_is_dropped(void **state)
 	sum_table_evict(fixture->sums, 50 * SECOND, on_dropped, fixture);
 	assert_int_equal(fixture->dropped, 1);
 	assert_int_equal(sum_table_count(fixture->sums), 1);
+	sum_table_ids(fixture->sums, &id);
+	assert_int_equal(id, 2);
 	assert_int_equal(apply(fixture, 1, &sum), -ENOENT);
 	announce(fixture, 1, 60 * SECOND);
 	assert_int_equal(apply(fixture, 1, &sum), 1);

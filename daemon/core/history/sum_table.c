@@ -228,3 +228,10 @@ uint32_t sum_table_count(const struct sum_table *table)
 {
 	return table->used;
 }
+
+void sum_table_ids(const struct sum_table *table, uint64_t *ids)
+{
+	for (uint32_t i = 0; i < table->entry_count; i++)
+		if (table->entries[i].stack.id)
+			*ids++ = table->entries[i].stack.id;
+}

@@ -63,4 +63,7 @@ void sum_table_evict(struct sum_table *table, uint64_t before_ns,
 /* Entries in use. */
 uint32_t sum_table_count(const struct sum_table *table);
 
+/* Write the ids of all entries, of which there are sum_table_count(). */
+void sum_table_ids(const struct sum_table *table, uint64_t *ids);
+
 #endif

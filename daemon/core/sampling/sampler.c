@@ -349,6 +349,11 @@ void sampler_each_sum(const struct sampler *sampler,
 	}
 }
 
+int sampler_read_sum(const struct sampler *sampler, uint64_t id, struct sum *sum)
+{
+	return bpf_map_lookup_elem(sampler->fds[BROKER_FD_SUMS], &id, sum);
+}
+
 void sampler_forget_sum(struct sampler *sampler, uint64_t id)
 {
 	bpf_map_delete_elem(sampler->fds[BROKER_FD_SUMS], &id);

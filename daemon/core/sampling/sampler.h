@@ -63,6 +63,12 @@ void sampler_each_sum(const struct sampler *sampler,
 		      void (*visit)(void *context, uint64_t id, const struct sum *sum),
 		      void *context);
 
+/*
+ * Read the sum of one stack. Cheaper than all of them while they are few: the kernel goes through
+ * places for SUMS_MAX. Errors: -ENOENT, as bpf(2).
+ */
+must_check int sampler_read_sum(const struct sampler *sampler, uint64_t id, struct sum *sum);
+
 /* Have the kernel programs forget the id of a stack, so that it is announced again. */
 void sampler_forget_sum(struct sampler *sampler, uint64_t id);
 
