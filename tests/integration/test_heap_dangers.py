@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What probes in an allocator could break: whatever the program does, it survives, its results are right and its code is as it was."""
+import contextlib
 import os
 import signal
 import statistics
 import subprocess
 
-from harness import (PATIENCE, all_kernel_programs, assert_equal, children_of, is_alive, main, test, wait_until,
+from harness import (PATIENCE, all_kernel_programs, assert_equal, children_of, is_alive, main, proc_status, test, wait_until,
                      workload)
 from heap_programs import Allocations, altered_code, heap_profile, heap_tier, leaf_weights
 
@@ -131,6 +132,67 @@ def a_child_is_taken_over_with_its_own_exact_heap(scene):
         held = {stack["frames"][-1][0]: stack["bytes"] for stack in
                 scene.flamectl_json("leaks", pid, "--older", "0s")["stacks"]}
         assert_equal(held.get("leak"), told[pid]["leak"], f"held by the leak of {pid}")
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def start_children(scene, count):
+    """A shell with that many children that allocate as long as its standard input is open."""
+    children = f"{workload('allocations')} 1000 <&3 & " * count
+    return scene.start("sh", "-c", f"exec 3<&0; {children} wait", stdin=subprocess.PIPE)
+
+
+def watched_fully(scene):
+    """The pids whose every allocation is recorded."""
+    return {one["pid"] for one in scene.flamectl_json("leaks")["processes"] if one["tier"] == "full"}
+
+
+@test
+def children_that_are_there_already_are_watched_too(scene):
+    scene.flamed()
+    program = start_children(scene, 2)
+    children = wait_until(lambda: len(found := children_of(program.pid)[1:]) == 2 and found, "two children")
+    for child in children:
+        scene.stack.callback(kill, child)
+    wait_until(lambda: all(proc_status(child)["Name"] == "allocations" for child in children), "they run their program")
+    scene.attach(program, "-e", "heap")
+    wait_until(lambda: watched_fully(scene) == {program.pid, *children}, "all three are watched")
+    for child in children:
+        wait_until(lambda: leaf_weights(heap_profile(scene, child)).get("leak", 0) >= 1000, "its allocations are seen")
+    scene.flamectl("detach", program.pid)
+    wait_until(lambda: not any(altered_code(child) for child in children), "no probe is left")
+
+
+@test
+def what_is_attached_for_itself_is_not_taken_by_its_parent(scene):
+    scene.flamed()
+    program = start_children(scene, 1)
+    child = wait_until(lambda: next(iter(children_of(program.pid)[1:]), None), "the child")
+    scene.stack.callback(kill, child)
+    wait_until(lambda: proc_status(child)["Name"] == "allocations", "it runs its program")
+    scene.flamectl("attach", child, "-e", "heap", "--budget", "100")
+    scene.attach(program, "-e", "heap")
+    wait_until(lambda: watched_fully(scene) == {program.pid, child}, "both are watched")
+    scene.flamectl("detach", program.pid)
+    assert_equal(watched_fully(scene), {child})
+
+
+@test
+def a_program_that_becomes_a_daemon_is_watched_on(scene):
+    scene.flamed()
+    # The one in between ends at once.
+    program = scene.start("sh", "-c", f"exec 3<&0; read line; sh -c '{workload('allocations')} 1000 <&3 & echo $!'; read line",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    scene.attach(program, "-e", "heap")
+    program.stdin.write(b"\n")
+    program.stdin.flush()
+    grandchild = int(program.stdout.readline())
+    scene.stack.callback(kill, grandchild)
+    wait_until(lambda: grandchild in watched_fully(scene), "the grandchild is watched")
+    wait_until(lambda: leaf_weights(heap_profile(scene, grandchild)).get("leak", 0) >= 1000, "its allocations are seen")
 
 
 @test

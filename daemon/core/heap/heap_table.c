@@ -11,6 +11,7 @@
 #include "common/memory.h"
 #include "daemon/core/processes/access.h"
 #include "daemon/core/processes/cgroup_table.h"
+#include "daemon/core/processes/process_family.h"
 #include "daemon/core/processes/process_info.h"
 #include "daemon/core/targets/target_table.h"
 
@@ -308,22 +309,44 @@ struct heap_process *heap_table_by_slot(struct heap_table *table, uint32_t slot)
 
 /* ---- What happens to processes ---- */
 
+static const struct child *find_child(const struct heap_table *table, uint32_t pid)
+{
+	for (uint32_t i = 0; i < table->child_count; i++)
+		if (table->children[i].subject.pid == pid)
+			return &table->children[i];
+	return NULL;
+}
+
+/* The child of a process that is watched as parent is. */
+static void await_child(struct heap_table *table, const struct record_process *record,
+			struct heap_subject parent)
+{
+	if (record->header.type == RECORD_CHILD || table->child_count == MAX_CHILDREN)
+		return; /* a storm: none of these will live long */
+	parent.pid = record->pid;
+	parent.start_time_ns = record->start_time_ns;
+	table->children[table->child_count++] =
+		(struct child){.subject = parent, .due_ns = record->time_ns + ADOPT_NS};
+}
+
 static void on_forked(struct heap_table *table, const struct record_process *record)
 {
 	struct entry *parent = find_entry(table, record->parent_pid, record->parent_start_time_ns);
+	/* Who becomes a daemon forks twice at once. */
+	const struct child *waiting = parent ? NULL : find_child(table, record->parent_pid);
 
+	if (waiting) {
+		await_child(table, record, waiting->subject);
+		return;
+	}
 	if (!parent || !is_watched(parent))
 		return;
 	heap_process_forked(parent->process);
-	if (record->header.type == RECORD_CHILD || table->child_count == MAX_CHILDREN)
-		return; /* a storm: none of these will live long */
-	table->children[table->child_count++] = (struct child){
-		.subject = {.target = heap_process_identity(parent->process)->target,
-			    .pid = record->pid,
-			    .start_time_ns = record->start_time_ns,
-			    .budget_percent = parent->budget_percent},
-		.due_ns = record->time_ns + ADOPT_NS,
-	};
+	await_child(table, record,
+		    (struct heap_subject){
+			    .target = heap_process_identity(parent->process)->target,
+			    .budget_percent = parent->budget_percent,
+		    });
 }
 
 static void drop_child(struct heap_table *table, uint32_t pid)
@@ -340,16 +363,40 @@ static void on_adopted(void *context, int error)
 	(void)error;
 }
 
-static void watch_again(struct heap_table *table, const struct heap_subject *subject,
-			void (*done)(void *context, int error), void *context)
+static int watch_again(struct heap_table *table, const struct heap_subject *subject,
+		       void (*done)(void *context, int error), void *context)
 {
 	int error = heap_table_add(table, subject, done, context);
 
 	if (!error)
-		return;
+		return 0;
 	if (error != -ESRCH)
 		log_info_errno(error, "A process is not watched: pid=%u", subject->pid);
 	done(context, error);
+	return error;
+}
+
+uint32_t heap_table_add_family(struct heap_table *table, const struct heap_subject *subject)
+{
+	struct process_family family = {0};
+	int error = process_family_find(subject->pid, &family);
+	_cleanup_free_ struct process_info *members = family.members;
+	uint32_t refused = 0;
+
+	for (uint32_t i = 0; !error && i < family.count; i++) {
+		struct heap_subject member = *subject;
+		const struct entry *entry =
+			find_entry(table, members[i].pid, members[i].start_time_ns);
+
+		/* What was attached for itself stays that. */
+		if (entry && is_watched(entry) &&
+		    heap_process_identity(entry->process)->target != subject->target)
+			continue;
+		member.pid = members[i].pid;
+		member.start_time_ns = members[i].start_time_ns;
+		refused += watch_again(table, &member, on_adopted, NULL) == -E2BIG;
+	}
+	return refused;
 }
 
 /* Another program, with another heap, perhaps of another allocator. */

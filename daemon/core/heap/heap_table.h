@@ -37,6 +37,12 @@ DEFINE_CLEANUP(heap_table_free, struct heap_table)
 must_check int heap_table_add(struct heap_table *table, const struct heap_subject *subject,
 			      void (*done)(void *context, int error), void *context);
 
+/*
+ * Watch the living descendants of a process, too, as those that it forks later will be. Returns of
+ * how many nothing is recorded since there is no slot left.
+ */
+uint32_t heap_table_add_family(struct heap_table *table, const struct heap_subject *subject);
+
 /* Targets were detached, stopped or started: follow them. */
 void heap_table_sync(struct heap_table *table);
 

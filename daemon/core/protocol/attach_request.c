@@ -26,6 +26,7 @@ struct pending_attach {
 	int is_new;
 	int waits_for_heap;
 	int waits_for_rate;
+	uint32_t unwatched; /* processes of the target whose heap there is no room for */
 };
 
 static void on_attach_cancelled(struct request *request, void *state)
@@ -60,6 +61,12 @@ static void answer_attach(struct pending_attach *attach)
 				json_sprintf("this kernel does not let flamed watch switches and "
 					     "page faults: %s",
 					     strerror(-watch_error(sources->watch))));
+		if (attach->unwatched)
+			json_array_append_new(
+				warnings,
+				json_sprintf("the heap of %u child processes is not watched: there is "
+					     "room for %d at a time",
+					     attach->unwatched, HEAP_CALIBRATION_SLOT));
 		request_result(request, json_pack("{s:o, s:b, s:o}", "target",
 						  handler_target_to_json(sources, target), "new",
 						  attach->is_new, "warnings", warnings));
@@ -121,14 +128,22 @@ static void answer_when_applied(struct request *request, struct sources *sources
 {
 	struct pending_attach *attach = memory_new(sizeof(*attach));
 
-	*attach =
-		(struct pending_attach){request, sources, target->number, is_new, heap != NULL, 1};
+	*attach = (struct pending_attach){
+		.request = request,
+		.sources = sources,
+		.number = target->number,
+		.is_new = is_new,
+		.waits_for_heap = heap != NULL,
+		.waits_for_rate = 1,
+	};
 	request_wait(request, on_attach_cancelled, attach);
 	if (heap) {
 		int error = heap_table_add(sources->heaps, heap, on_heap_watched, attach);
 
 		if (error)
 			on_heap_watched(attach, error);
+		else if (target->follows_children)
+			attach->unwatched = heap_table_add_family(sources->heaps, heap);
 	}
 	target_table_when_applied(sources->question.targets, on_attached, attach);
 }
