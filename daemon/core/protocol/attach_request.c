@@ -64,9 +64,10 @@ static void answer_attach(struct pending_attach *attach)
 		if (attach->unwatched)
 			json_array_append_new(
 				warnings,
-				json_sprintf("the heap of %u child processes is not watched: there is "
-					     "room for %d at a time",
-					     attach->unwatched, HEAP_CALIBRATION_SLOT));
+				json_sprintf(
+					"the heap of %u child processes is not watched: there is "
+					"room for %d at a time",
+					attach->unwatched, HEAP_CALIBRATION_SLOT));
 		request_result(request, json_pack("{s:o, s:b, s:o}", "target",
 						  handler_target_to_json(sources, target), "new",
 						  attach->is_new, "warnings", warnings));
