@@ -118,6 +118,27 @@ void heap_workers_answer_maps(const struct heap_workers *workers)
 				   heap_workers_file(maps, sizeof(maps) - 1));
 }
 
+/* Take one request and answer it. Takes answer, -1: none. */
+static void answer_reader(const struct heap_workers *workers, int error, int answer)
+{
+	struct reader_request request;
+	struct reader_reply reply = {.error = error};
+	int fd = -1;
+	size_t fd_count = 1;
+
+	assert_int_equal(
+		fd_message_receive(workers->reader, &request, sizeof(request), &fd, &fd_count),
+		sizeof(request));
+	assert_int_equal(request.type, READER_ALLOCATOR);
+	close(fd);
+	reply.serial = request.serial;
+	assert_int_equal(
+		fd_message_send(workers->reader, &reply, sizeof(reply), &answer, answer >= 0), 0);
+	if (answer >= 0)
+		close(answer);
+	heap_workers_turn(workers);
+}
+
 void heap_workers_answer_reader(const struct heap_workers *workers, int is_allocator)
 {
 	static const struct allocator_function functions[] = {
@@ -134,25 +155,18 @@ void heap_workers_answer_reader(const struct heap_workers *workers, int is_alloc
 		 .flags = ALLOCATOR_THROWS | ALLOCATOR_FOLLOWED,
 		 .name = "_Znwm"},
 	};
-	size_t function_count = workers->has_operators ? 3 : 2;
-	struct reader_request request;
-	struct reader_reply reply = {.error = is_allocator ? 0 : -ENOENT};
-	int fd = -1, answer = -1;
-	size_t fd_count = 1;
+	size_t count = workers->has_operators ? 3 : 2;
 
-	assert_int_equal(
-		fd_message_receive(workers->reader, &request, sizeof(request), &fd, &fd_count),
-		sizeof(request));
-	assert_int_equal(request.type, READER_ALLOCATOR);
-	close(fd);
 	if (is_allocator)
-		answer = heap_workers_file(functions, function_count * sizeof(functions[0]));
-	reply.serial = request.serial;
-	assert_int_equal(
-		fd_message_send(workers->reader, &reply, sizeof(reply), &answer, is_allocator), 0);
-	if (is_allocator)
-		close(answer);
-	heap_workers_turn(workers);
+		heap_workers_answer_reader_with(workers, functions, count * sizeof(functions[0]));
+	else
+		answer_reader(workers, -ENOENT, -1);
+}
+
+void heap_workers_answer_reader_with(const struct heap_workers *workers, const void *functions,
+				     size_t length)
+{
+	answer_reader(workers, 0, heap_workers_file(functions, length));
 }
 
 void heap_workers_search(struct heap_workers *workers, int is_allocator)

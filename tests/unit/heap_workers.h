@@ -46,6 +46,10 @@ void heap_workers_answer_maps(const struct heap_workers *workers);
 /* Be the reader of one file: with malloc and free at 0x100 and 0x200; or without. */
 void heap_workers_answer_reader(const struct heap_workers *workers, int is_allocator);
 
+/* The same, with these functions in the answer: whole structures, or not. */
+void heap_workers_answer_reader_with(const struct heap_workers *workers, const void *functions,
+				     size_t length);
+
 /* All of that, up to the point where both files were looked at, the second being an allocator. */
 void heap_workers_search(struct heap_workers *workers, int is_allocator);
 
