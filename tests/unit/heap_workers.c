@@ -27,7 +27,8 @@ void heap_workers_init(struct heap_workers *workers)
 	log_start("test", LOG_LEVEL_ERROR);
 	memset(workers, 0, sizeof(*workers));
 	workers->reader = workers->prober = -1;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	workers->broker = ends[1];
 	heap_calibration_init(&workers->calibration);
 	workers->calibration.state = HEAP_CALIBRATION_DONE;
@@ -97,7 +98,8 @@ static int answer_with_socket(const struct heap_workers *workers, uint32_t type)
 {
 	int ends[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	heap_workers_answer_broker(workers, type, 0, ends[0]);
 	return ends[1];
 }

@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,32 +14,12 @@
 #include "daemon/core/history/bucket_ring.h"
 #include "daemon/core/workers/prober_client.h"
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/fixed_world.h"
 #include "tests/unit/heap_workers.h"
 
 #define SLOT      3
 #define BEGIN_NS  (100 * NS_PER_SECOND)
 #define WINDOW_NS HEAP_GOVERNOR_MIN_WINDOW_NS
-#define CPU_CLOCK CLOCK_PROCESS_CPUTIME_ID /* of the process that is watched */
-
-/* The time, which goes on only when the test says so. */
-static uint64_t now_ns, cpu_ns;
-
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-	uint64_t value = clock == CPU_CLOCK ? cpu_ns : now_ns;
-
-	*time = (struct timespec){.tv_sec = (time_t)(value / NS_PER_SECOND),
-				  .tv_nsec = (long)(value % NS_PER_SECOND)};
-	return 0;
-}
-
-/* When in a period a window is opened, as a share of RAND_MAX. */
-static double chance;
-
-long random(void)
-{
-	return (long)(chance * RAND_MAX);
-}
 
 /* What the kernel counted, in place of its map. */
 static struct heap_usage counted;
@@ -78,9 +57,7 @@ static int set_up(void **state)
 	const struct record_sample sample = {.pid = 77, .tid = 77};
 	const uint64_t address = UINT64_C(2) << FRAME_OFFSET_BITS | 1;
 
-	now_ns = BEGIN_NS;
-	cpu_ns = 0;
-	chance = 0;
+	fixed_world = (struct fixed_world){.now_ns = BEGIN_NS};
 	counted = (struct heap_usage){0};
 	heap_workers_init(&scene->workers);
 	sources->processes = process_table_new();
@@ -128,7 +105,7 @@ static void begin(struct scene *scene, double budget_percent)
 		.slot = &scene->workers.slots[SLOT],
 		.slot_number = SLOT,
 		.pid = 77,
-		.cpu_clock = CPU_CLOCK,
+		.cpu_clock = FIXED_WORLD_CPU_CLOCK,
 		.budget_percent = budget_percent,
 		.costs = &scene->costs,
 		.sums = &scene->sums,
@@ -136,7 +113,8 @@ static void begin(struct scene *scene, double budget_percent)
 	int ends[2];
 
 	end(scene);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	scene->workers.prober = ends[1];
 	scene->prober = prober_client_new(scene->workers.sources.base, ends[0], on_lost, scene);
 	setup.prober = scene->prober;
@@ -146,8 +124,8 @@ static void begin(struct scene *scene, double budget_percent)
 /* The process computes for so long, and what is due is done. */
 static void advance(struct scene *scene, uint64_t ns)
 {
-	now_ns += ns;
-	cpu_ns += ns;
+	fixed_world.now_ns += ns;
+	fixed_world.cpu_ns += ns;
 	heap_workers_turn(&scene->workers);
 }
 
@@ -199,14 +177,14 @@ static void test_a_window_is_opened_once_a_period_at_a_random_time(void **state)
 {
 	struct scene *scene = *state;
 
-	chance = 0.5;
+	fixed_world.chance = 0.5;
 	begin(scene, 1);
 	assert_true(scene->workers.slots[SLOT].interval_bytes > 1);
 	advance(scene, (HEAP_GOVERNOR_PERIOD_NS - WINDOW_NS) / 2 - NS_PER_MS);
 	assert_false(is_asked(scene));
 	advance(scene, 2 * NS_PER_MS);
 	assert_int_equal(pass_window(scene, 1000), WINDOW_NS);
-	chance = 0;
+	fixed_world.chance = 0;
 	advance(scene, HEAP_GOVERNOR_PERIOD_NS / 2 - 10 * NS_PER_MS);
 	assert_false(is_asked(scene));
 	advance(scene, 20 * NS_PER_MS);
@@ -323,7 +301,7 @@ static void test_what_the_window_saw_is_still_on_its_way_for_a_moment(void **sta
 {
 	struct scene *scene = *state;
 
-	chance = 1; /* the window ends with the period */
+	fixed_world.chance = 1; /* the window ends with the period */
 	begin(scene, 1);
 	advance(scene, HEAP_GOVERNOR_PERIOD_NS - WINDOW_NS);
 	pass_window(scene, 10);

@@ -29,7 +29,8 @@ static struct prober_client *connect_prober(struct scene *scene, int *end)
 {
 	int ends[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	*end = ends[1];
 	return prober_client_new(scene->workers.sources.base, ends[0], on_lost, NULL);
 }
