@@ -136,6 +136,8 @@ static void print_result(const json_t *result)
 		memory_format("leaks: held for %s or longer, and growing look after look", older);
 	_cleanup_free_ char *caches =
 		memory_format("not growing: held for %s or longer, as caches are", older);
+	_cleanup_free_ char *unclear = memory_format(
+		"too early to tell: held for %s or longer, not looked at for long", older);
 	size_t i, count, known_count = 0;
 	json_t *process;
 
@@ -145,6 +147,7 @@ static void print_result(const json_t *result)
 		known_count += !is_in_windows(process);
 	}
 	count = print_kind(stacks, "leak", leaks);
+	count += print_kind(stacks, "unclear", unclear);
 	count += print_kind(stacks, "cache", caches);
 	if (!count && known_count)
 		printf("\nnothing has been held for %s\n", older);

@@ -129,9 +129,11 @@ def a_child_is_taken_over_with_its_own_exact_heap(scene):
         weights = leaf_weights(heap_profile(scene, pid))
         for name, leaf in ("leak", "leak"), ("cache", "fill_cache"), ("churn", "churn"):
             assert_equal(weights[leaf], sum(told[each][name] for each in pids), f"{name} of {pid}")
-        held = {stack["frames"][-1][0]: stack["bytes"] for stack in
+        held = {(stack["pid"], stack["frames"][-1][0]): stack["bytes"] for stack in
                 scene.flamectl_json("leaks", pid, "--older", "0s")["stacks"]}
-        assert_equal(held.get("leak"), told[pid]["leak"], f"held by the leak of {pid}")
+        assert_equal({who for who, _ in held}, set(pids), f"processes of {pid}")
+        for each in pids:
+            assert_equal(held.get((each, "leak")), told[each]["leak"], f"held by the leak of {each}")
 
 
 def kill(pid):

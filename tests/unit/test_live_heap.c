@@ -112,7 +112,7 @@ static void test_only_what_is_old_enough_is_reported(void **state)
 			 0);
 	assert_int_equal(live_heap_allocated(fixture->heap, 1, 0x2000, 7, fixture->leaking, 200),
 			 0);
-	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, 150, &count);
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, 150, 0, &count);
 	assert_int_equal(count, 1);
 	assert_true(sums[0].bytes == 10 && sums[0].count == 1);
 	assert_true(sums[0].all_bytes == 17 && sums[0].all_count == 2);
@@ -137,15 +137,15 @@ static void test_what_grows_again_and_again_is_told_from_a_cache(void **state)
 			live_heap_freed(fixture->heap, 0x100000 + second % 50 * 0x100);
 		live_heap_look(fixture->heap);
 	}
-	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, &count);
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, 0, &count);
 	assert_int_equal(count, 2);
 	assert_int_equal(sums[0].stack, fixture->caching);
-	assert_false(sums[0].is_growing);
+	assert_false(sums[0].trend.is_rising);
 	assert_int_equal(sums[1].stack, fixture->leaking);
-	assert_true(sums[1].is_growing);
+	assert_true(sums[1].trend.is_rising);
 	assert_in_range(sums[1].seen_ns, 95 * NS_PER_SECOND, 100 * NS_PER_SECOND);
 	/* 64 bytes a second. */
-	assert_in_range((uint64_t)sums[1].growth_per_minute, 3500, 4200);
+	assert_in_range((uint64_t)(sums[1].trend.growth * 60), 3500, 4200);
 }
 
 static void test_few_looks_prove_nothing(void **state)
@@ -157,8 +157,8 @@ static void test_few_looks_prove_nothing(void **state)
 		allocate(fixture, 0x1000 + i * 0x100, 64, fixture->leaking);
 		live_heap_look(fixture->heap);
 	}
-	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, &count);
-	assert_false(sums[0].is_growing);
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, 0, &count);
+	assert_false(sums[0].trend.is_rising);
 }
 
 static void test_stacks_that_hold_nothing_give_way_to_others(void **state)
@@ -177,7 +177,7 @@ static void test_stacks_that_hold_nothing_give_way_to_others(void **state)
 	}
 	/* The two of the fixture and their common root are left. */
 	assert_int_equal(stack_table_count(fixture->stacks), 3);
-	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, &count);
+	_cleanup_free_ struct live_sum *sums = live_heap_report(fixture->heap, NOW, 0, &count);
 	assert_int_equal(count, 0);
 }
 

@@ -9,8 +9,7 @@
 #include "common/hashmap.h"
 #include "common/memory.h"
 
-#define NONE     UINT32_MAX
-#define QUARTERS (LIVE_HEAP_RISES + 1)
+#define NONE UINT32_MAX
 
 struct block {
 	uint64_t address; /* of an unused one: the number of the next unused one */
@@ -26,11 +25,9 @@ struct sum {
 	uint32_t is_used;
 	uint64_t bytes;
 	uint64_t count;
-	uint64_t floor;  /* least bytes since the last stretch began */
-	uint32_t stride; /* looks that make a stretch */
-	uint32_t passed; /* of them so far */
-	uint32_t look_count;
-	uint64_t looks[LIVE_HEAP_LOOKS];
+	uint64_t floor; /* least bytes since the last look, and most */
+	uint64_t peak;
+	struct floor_history history;
 };
 
 struct moving {
@@ -67,9 +64,11 @@ struct live_heap *live_heap_new(struct stack_table *stacks)
 
 void live_heap_clear(struct live_heap *heap)
 {
-	for (uint32_t i = 0; i < heap->sum_limit; i++)
+	for (uint32_t i = 0; i < heap->sum_limit; i++) {
+		floor_history_fini(&heap->sums[i].history);
 		if (heap->sums[i].is_used)
 			stack_table_release(heap->stacks, heap->sums[i].stack);
+	}
 	hashmap_fini(&heap->block_index);
 	hashmap_fini(&heap->sum_index);
 	heap->block_limit = heap->sum_limit = heap->sum_gaps = heap->moving_count = 0;
@@ -125,9 +124,8 @@ static uint32_t get_sum(struct live_heap *heap, uint32_t stack)
 		heap->sums = memory_grow(heap->sums, &heap->sum_capacity, ++heap->sum_limit,
 					 sizeof(*heap->sums));
 	stack_table_keep(heap->stacks, stack);
-	/* The stretch in which it came begins with what it holds at the end. */
-	heap->sums[number] =
-		(struct sum){.stack = stack, .is_used = 1, .stride = 1, .floor = UINT64_MAX};
+	/* The second in which it came begins with what it holds at the end. */
+	heap->sums[number] = (struct sum){.stack = stack, .is_used = 1, .floor = UINT64_MAX};
 	hashmap_add(&heap->sum_index, hash_u64(stack), number);
 	return number;
 }
@@ -155,6 +153,8 @@ static void add_block(struct live_heap *heap, const struct block *block)
 	hashmap_add(&heap->block_index, hash_u64(block->address), number);
 	sum->bytes += block->size;
 	sum->count++;
+	if (sum->bytes > sum->peak)
+		sum->peak = sum->bytes;
 	heap->bytes += block->size;
 	heap->count++;
 }
@@ -239,18 +239,6 @@ void live_heap_stayed(struct live_heap *heap, uint32_t tid)
 	forget_moving(heap, tid);
 }
 
-/* Two stretches become one each, and are twice as long from now on. */
-static void halve_looks(struct sum *sum)
-{
-	for (uint32_t i = 0; i < LIVE_HEAP_LOOKS / 2; i++) {
-		uint64_t one = sum->looks[2 * i], other = sum->looks[2 * i + 1];
-
-		sum->looks[i] = one < other ? one : other;
-	}
-	sum->look_count = LIVE_HEAP_LOOKS / 2;
-	sum->stride *= 2;
-}
-
 static int is_being_moved(const struct live_heap *heap, uint32_t number)
 {
 	for (uint32_t i = 0; i < heap->moving_count; i++)
@@ -269,17 +257,14 @@ void live_heap_look(struct live_heap *heap)
 		if (!sum->count && !is_being_moved(heap, i)) {
 			hashmap_remove(&heap->sum_index, hash_u64(sum->stack), i);
 			stack_table_release(heap->stacks, sum->stack);
+			floor_history_fini(&sum->history);
 			*sum = (struct sum){.stack = STACK_NONE};
 			heap->sum_gaps++;
 			continue;
 		}
-		if (++sum->passed < sum->stride)
-			continue;
-		sum->passed = 0;
-		sum->looks[sum->look_count++] = sum->floor < sum->bytes ? sum->floor : sum->bytes;
-		sum->floor = sum->bytes;
-		if (sum->look_count == LIVE_HEAP_LOOKS)
-			halve_looks(sum);
+		floor_history_add(&sum->history, sum->floor < sum->bytes ? sum->floor : sum->bytes,
+				  sum->peak);
+		sum->floor = sum->peak = sum->bytes;
 	}
 }
 
@@ -293,44 +278,6 @@ uint64_t live_heap_bytes(const struct live_heap *heap)
 	return heap->bytes;
 }
 
-/* Least of the looks in quarter number. */
-static uint64_t quarter_floor(const struct sum *sum, uint32_t number)
-{
-	uint32_t from = sum->look_count * number / QUARTERS;
-	uint32_t to = sum->look_count * (number + 1) / QUARTERS;
-	uint64_t least = UINT64_MAX;
-
-	for (uint32_t i = from; i < to; i++)
-		least = sum->looks[i] < least ? sum->looks[i] : least;
-	return least;
-}
-
-static int is_growing(const struct sum *sum)
-{
-	if (sum->look_count < QUARTERS)
-		return 0;
-	for (uint32_t i = 1; i < QUARTERS; i++)
-		if (quarter_floor(sum, i) <= quarter_floor(sum, i - 1))
-			return 0;
-	return 1;
-}
-
-static void describe_growth(const struct sum *sum, struct live_sum *result)
-{
-	uint64_t apart_ns;
-
-	memcpy(result->looks, sum->looks, sizeof(result->looks));
-	result->look_count = sum->look_count;
-	result->seen_ns = ((uint64_t)sum->look_count * sum->stride + sum->passed) * NS_PER_SECOND;
-	result->is_growing = is_growing(sum);
-	if (sum->look_count < 2)
-		return;
-	apart_ns = (uint64_t)(sum->look_count - 1) * sum->stride * NS_PER_SECOND;
-	result->growth_per_minute =
-		((double)sum->looks[sum->look_count - 1] - (double)sum->looks[0]) * 60 *
-		(double)NS_PER_SECOND / (double)apart_ns;
-}
-
 static int compare_sums(const void *one, const void *other)
 {
 	const struct live_sum *a = one, *b = other;
@@ -338,8 +285,10 @@ static int compare_sums(const void *one, const void *other)
 	return (a->bytes < b->bytes) - (a->bytes > b->bytes);
 }
 
-struct live_sum *live_heap_report(const struct live_heap *heap, uint64_t before_ns, size_t *count)
+struct live_sum *live_heap_report(const struct live_heap *heap, uint64_t now_ns, uint64_t older_ns,
+				  size_t *count)
 {
+	uint64_t before_ns = now_ns > older_ns ? now_ns - older_ns : 0;
 	struct live_sum *results = memory_new((heap->sum_limit + 1) * sizeof(*results));
 	size_t kept = 0;
 
@@ -364,7 +313,9 @@ struct live_sum *live_heap_report(const struct live_heap *heap, uint64_t before_
 		results[i].stack = sum->stack;
 		results[i].all_bytes = sum->bytes;
 		results[i].all_count = sum->count;
-		describe_growth(sum, &results[i]);
+		results[i].seen_ns = sum->history.looks * NS_PER_SECOND;
+		results[i].trend = floor_history_trend(
+			&sum->history, (older_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
 		results[kept++] = results[i];
 	}
 	qsort(results, kept, sizeof(*results), compare_sums);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a process holds: each block that was allocated while it was watched and not freed since, and
- * the sums by stack. Looked at once a second, each stack keeps how little it held in up to
- * LIVE_HEAP_LOOKS stretches of its life (the stretches grow with it): what is freed again does not
- * raise that floor, what is leaked does.
+ * the sums by stack. Looked at once a second, each stack keeps how little it held
+ * (floor_history.h): what is freed again does not raise that floor, what is leaked does.
  */
 #ifndef FLAME_DAEMON_CORE_HEAP_LIVE_HEAP_H
 #define FLAME_DAEMON_CORE_HEAP_LIVE_HEAP_H
@@ -12,11 +11,10 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "daemon/core/heap/floor_history.h"
 #include "daemon/core/history/stack_table.h"
 
 #define LIVE_HEAP_MAX_BLOCKS (1U << 20)
-#define LIVE_HEAP_LOOKS      16
-#define LIVE_HEAP_RISES      3 /* of the floor, in as many quarters, that make a stack grow */
 #define LIVE_HEAP_MAX_MOVING 256
 
 struct live_heap;
@@ -30,10 +28,7 @@ struct live_sum {
 	uint64_t all_count;
 	uint64_t oldest_ns;       /* when the oldest block was allocated */
 	uint64_t seen_ns;         /* how long the stack has been looked at */
-	double growth_per_minute; /* of the floor, bytes; over seen_ns */
-	int is_growing;
-	uint32_t look_count;
-	uint64_t looks[LIVE_HEAP_LOOKS]; /* floors, oldest first, bytes */
+	struct floor_trend trend; /* bytes */
 };
 
 /* stacks is borrowed for the heap's life. */
@@ -67,9 +62,11 @@ uint64_t live_heap_count(const struct live_heap *heap);
 uint64_t live_heap_bytes(const struct live_heap *heap);
 
 /*
- * Sum up the blocks that were allocated before before_ns, by stack, into a new array, most bytes
- * first. Owned (free); stacks are borrowed until the next change.
+ * Sum up the blocks that were allocated older_ns or longer before now_ns, by stack, into a new array,
+ * most bytes first; a stack grows when it does so for that long. Owned (free); stacks are borrowed
+ * until the next change.
  */
-struct live_sum *live_heap_report(const struct live_heap *heap, uint64_t before_ns, size_t *count);
+struct live_sum *live_heap_report(const struct live_heap *heap, uint64_t now_ns, uint64_t older_ns,
+				  size_t *count);
 
 #endif

@@ -13,6 +13,8 @@
 #include "daemon/core/protocol/sources.h"
 #include "daemon/core/targets/target_table.h"
 
+#define LOOKS_PER_MINUTE 60
+
 /* What one stack of one process holds; the stack is a reference of this. */
 struct held {
 	struct live_sum sum;
@@ -138,12 +140,15 @@ static json_t *describe_process(const struct pending_leaks *leaks,
 
 /* ---- What is told of a stack ---- */
 
-/* A leak is old and keeps growing; what is old alone is a cache. */
+/* A leak is old and keeps growing; what is old alone is a cache, if it was looked at long enough. */
 static const char *verdict_of(const struct live_sum *sum)
 {
 	if (!sum->bytes)
 		return "young";
-	return sum->is_growing ? "leak" : "cache";
+	if (!sum->trend.is_rising && sum->trend.growth > 0 &&
+	    sum->seen_ns < FLOOR_LEAST * NS_PER_SECOND)
+		return "unclear";
+	return sum->trend.is_rising ? "leak" : "cache";
 }
 
 static json_t *frames_of(const struct pending_leaks *leaks, uint32_t stack)
@@ -168,16 +173,18 @@ static json_t *describe_stack(const struct pending_leaks *leaks, const struct he
 	const struct live_sum *sum = &held->sum;
 	json_t *looks = json_array();
 
-	for (uint32_t i = 0; i < sum->look_count; i++)
-		json_array_append_new(looks, json_integer((json_int_t)sum->looks[i]));
+	for (uint32_t i = 0; i < sum->trend.count; i++)
+		json_array_append_new(looks, json_integer((json_int_t)sum->trend.floors[i]));
 	/* Every block is known, so there is no more to it than that: the error is 0. */
-	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:o}", "pid",
+	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:o}", "pid",
 			 (json_int_t)held->pid, "verdict", verdict_of(sum), "bytes",
 			 (json_int_t)sum->bytes, "count", (json_int_t)sum->count, "all_bytes",
 			 (json_int_t)sum->all_bytes, "all_count", (json_int_t)sum->all_count,
-			 "error_bytes", 0.0, "growth_per_minute", sum->growth_per_minute,
-			 "oldest_seconds", seconds_since(leaks, sum->oldest_ns), "floors", looks,
-			 "frames", frames_of(leaks, sum->stack));
+			 "error_bytes", 0.0, "growth_per_minute",
+			 sum->trend.growth * LOOKS_PER_MINUTE, "oldest_seconds",
+			 seconds_since(leaks, sum->oldest_ns), "seen_seconds",
+			 (double)sum->seen_ns / (double)NS_PER_SECOND, "floors", looks, "frames",
+			 frames_of(leaks, sum->stack));
 }
 
 static void on_named(void *context)
@@ -205,7 +212,18 @@ static void on_leaks_cancelled(struct request *request, void *state)
 
 /* ---- Which processes ---- */
 
-static int is_selected(const struct request *request, const struct heap_process *process)
+/* A pid stands for the children that were followed, too. */
+static int belongs_to(const struct sources *sources, const struct heap_identity *identity,
+		      uint32_t pid)
+{
+	const struct target *target =
+		target_table_by_number(sources->question.targets, identity->target);
+
+	return identity->pid == pid || (target && target->kind == TARGET_PID && target->pid == pid);
+}
+
+static int is_selected(const struct request *request, const struct sources *sources,
+		       const struct heap_process *process)
 {
 	const struct heap_identity *identity = heap_process_identity(process);
 	size_t count = request_count(request, "targets");
@@ -218,7 +236,7 @@ static int is_selected(const struct request *request, const struct heap_process 
 		if (target_selector_parse(request_item(request, "targets", i), &selector))
 			continue;
 		if (selector.kind == TARGET_ALL ||
-		    (selector.kind == TARGET_PID && selector.pid == identity->pid) ||
+		    (selector.kind == TARGET_PID && belongs_to(sources, identity, selector.pid)) ||
 		    (selector.kind == TARGET_NAME && !fnmatch(selector.pattern, name, 0)))
 			return 1;
 	}
@@ -228,10 +246,9 @@ static int is_selected(const struct request *request, const struct heap_process 
 static void add_process(struct pending_leaks *leaks, const struct heap_process *process,
 			uint64_t older_ns, size_t limit)
 {
-	uint64_t before_ns = leaks->now_ns > older_ns ? leaks->now_ns - older_ns : 0;
 	size_t count;
 	_cleanup_free_ struct live_sum *sums =
-		live_heap_report(heap_process_live(process), before_ns, &count);
+		live_heap_report(heap_process_live(process), leaks->now_ns, older_ns, &count);
 
 	json_array_append_new(leaks->processes, describe_process(leaks, process));
 	/* What was held when frees began to be missed says nothing about now. */
@@ -251,7 +268,7 @@ static int compare_held(const void *one, const void *other)
 {
 	const struct live_sum *a = &((const struct held *)one)->sum;
 	const struct live_sum *b = &((const struct held *)other)->sum;
-	int a_leaks = a->bytes && a->is_growing, b_leaks = b->bytes && b->is_growing;
+	int a_leaks = a->bytes && a->trend.is_rising, b_leaks = b->bytes && b->trend.is_rising;
 
 	if (a_leaks != b_leaks)
 		return b_leaks - a_leaks;
@@ -294,7 +311,7 @@ void handle_leaks(struct request *request, void *context)
 	for (uint32_t i = 0; i < heap_table_count(sources->heaps); i++) {
 		const struct heap_process *process = heap_table_at(sources->heaps, i);
 
-		if (is_selected(request, process) &&
+		if (is_selected(request, sources, process) &&
 		    access_judge_samples(request_peer(request),
 					 heap_process_identity(process)->owner_uid) ==
 			    ACCESS_ALLOWED)
