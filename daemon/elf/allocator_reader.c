@@ -70,18 +70,18 @@ static const struct known_function {
 	{"_ZnwmSt11align_val_tRKSt9nothrow_t", HEAP_MALLOC, RDI, 0, NEEDED_WHEN_DIRECT},
 	{"_ZnamSt11align_val_tRKSt9nothrow_t", HEAP_MALLOC, RDI, 0, NEEDED_WHEN_DIRECT},
 	/* operator delete */
-	{"_ZdlPv", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdaPv", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdlPvm", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdaPvm", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdlPvSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdaPvSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdlPvmSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdaPvmSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdlPvRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdaPvRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdlPvSt11align_val_tRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED},
-	{"_ZdaPvSt11align_val_tRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED},
+	{"_ZdlPv", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdaPv", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdlPvm", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdaPvm", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdlPvSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdaPvSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdlPvmSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdaPvmSt11align_val_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdlPvRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdaPvRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdlPvSt11align_val_tRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
+	{"_ZdaPvSt11align_val_tRKSt9nothrow_t", HEAP_FREE, RDI, 0, NEEDED_WHEN_DIRECT},
 };
 
 _Static_assert(ARRAY_SIZE(known_functions) <= HEAP_MAX_FUNCTIONS, "they fit into a slot");
@@ -178,10 +178,11 @@ static int is_indirect(struct elf_code *code, const struct found_function *found
 	uint64_t known[ARRAY_SIZE(known_functions)];
 	struct code_source source = elf_code_source(code);
 	struct leave_sites others = {0};
+	int is_free = known_functions[number].function == HEAP_FREE;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known_functions); i++)
 		if (found[i].vaddr && found[i].vaddr != found[number].vaddr &&
-		    known_functions[i].function != HEAP_FREE)
+		    (known_functions[i].function == HEAP_FREE) == is_free)
 			known[source.known_count++] = found[i].vaddr;
 	source.known = known;
 	return !leave_sites_add(&others, &source, found[number].vaddr) && !others.count;

@@ -195,6 +195,17 @@ static int is_trap(const ZydisDecodedInstruction *instruction)
 	       instruction->mnemonic == ZYDIS_MNEMONIC_HLT;
 }
 
+/* Kernels refuse some prefixes, whatever they are in front of. */
+static int may_be_probed(const ZydisDecodedInstruction *instruction)
+{
+	static const uint8_t refused[] = {0x26, 0x2e, 0x36, 0x3e, 0xf0};
+
+	for (size_t i = 0; i < instruction->raw.prefix_count; i++)
+		if (memchr(refused, instruction->raw.prefixes[i].value, sizeof(refused)))
+			return 0;
+	return 1;
+}
+
 /* Note what the instruction at vaddr does. Returns whether the path ends there, or an error. */
 static int look_at(struct walk *walk, uint64_t vaddr, const ZydisDecodedInstruction *instruction,
 		   const ZydisDecodedOperand *operands)
@@ -207,7 +218,7 @@ static int look_at(struct walk *walk, uint64_t vaddr, const ZydisDecodedInstruct
 		if (instruction->mnemonic != ZYDIS_MNEMONIC_RET ||
 		    instruction->meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR)
 			return -EOPNOTSUPP;
-		error = add_site(&walk->found, vaddr);
+		error = may_be_probed(instruction) ? add_site(&walk->found, vaddr) : -EOPNOTSUPP;
 		return error ? error : PATH_ENDS;
 	case ZYDIS_CATEGORY_UNCOND_BR:
 		error = follow_jump(walk, vaddr, instruction, &operands[0]);

@@ -20,15 +20,21 @@ def library(name):
     raise Skip(f"needs {name}")
 
 
+def built(scene, options=()):
+    """The workload of that name, compiled here."""
+    program = scene.path("operators")
+    done = scene.run(need_tool("g++"), "-std=c++17", "-O2", "-g0", "-pthread", *options, "-o", program, SOURCE)
+    assert_equal(done.returncode, 0, f"exit status of the compiler: {done.stderr}")
+    return program
+
+
 class Operators:
-    """The workload of that name, compiled here; waits to be told to start, tells what it did when it is stopped."""
+    """The workload that waits to be told to start, and tells what it did when it is stopped."""
 
     def __init__(self, scene, rounds, allocator=None, options=(), arguments=()):
-        program = scene.path("operators")
-        done = scene.run(need_tool("g++"), "-std=c++17", "-O2", "-g0", *options, "-o", program, SOURCE)
-        assert_equal(done.returncode, 0, f"exit status of the compiler: {done.stderr}")
         environment = dict(os.environ, LD_PRELOAD=library(allocator)) if allocator else None
-        self.process = scene.start(program, rounds, *arguments, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = scene.start(built(scene, options), rounds, *arguments, env=environment, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
         self.pid = self.process.pid
 
     def go(self):
@@ -165,6 +171,34 @@ def what_operators_return_is_given_up_before_the_list_is(scene):
     program.go()
     program.told()
     program.end()
+
+
+def survives_with(scene, allocator):
+    """Attach and detach again and again while children are forked and threads throw; it must end well."""
+    scene.flamed()
+    process = scene.start(built(scene), "dangers", 4, env=dict(os.environ, LD_PRELOAD=library(allocator)))
+    attached = 0
+    while process.poll() is None:
+        done = scene.flamectl("attach", process.pid, "-e", "heap", "--budget", "0", status=None)
+        attached += done.returncode == 0
+        try:
+            process.wait(0.3)
+        except subprocess.TimeoutExpired:
+            scene.flamectl("detach", process.pid, status=None)
+    assert_equal(process.wait(PATIENCE), 0, "exit status")
+    assert attached > 1, "it was attached at all"
+    counters = scene.daemons[-1].request("status")["counters"]
+    assert_equal(counters["probes.altered"], 0, "places that are not as they were")
+
+
+@test
+def a_program_that_throws_in_threads_and_forks_survives_with_jemalloc(scene):
+    survives_with(scene, "libjemalloc.so.2")
+
+
+@test
+def a_program_that_throws_in_threads_and_forks_survives_with_tcmalloc(scene):
+    survives_with(scene, "libtcmalloc_minimal.so.4")
 
 
 @test

@@ -24,10 +24,11 @@ static const char *const folders[] = {"/usr/lib/x86_64-linux-gnu", "/usr/lib64",
 static const struct library {
 	const char *name;
 	const char *follows[4]; /* operators whose blocks are seen as they return */
-	const char *leaves_out; /* one that only calls, or jumps to, what is probed */
+	const char *leaves_out; /* one that only calls, or jumps to, what is probed anyway */
 } libraries[] = {
 	{"libjemalloc.so.2", {"_Znwm"}, "_ZnwmSt11align_val_t"},
 	{"libjemalloc.so.2", {"_Znwm"}, "_Znam"},
+	{"libjemalloc.so.2", {"_Znwm"}, "_ZdaPv"},
 	{"libtcmalloc_minimal.so.4", {"_Znwm", "_ZnwmSt11align_val_t"}, NULL},
 	{"libmimalloc.so.2.0", {"_Znwm", "_ZnwmSt11align_val_t"}, NULL},
 	{"libc.so.6", {NULL}, "_Znwm"},
@@ -103,6 +104,45 @@ static void test_operators_new_are_followed_to_where_they_return(void **state)
 	assert_true(looked);
 }
 
+/* The names of those in the sample that are probed, and what is known of them. */
+static const struct {
+	const char *name;
+	int is_there;
+	uint32_t flags;
+} operators[] = {
+	{"_Znwm", 1, ALLOCATOR_THROWS | ALLOCATOR_EMULATED | ALLOCATOR_FOLLOWED},
+	{"_Znam", 0, 0},
+	{"_ZnwmSt11align_val_t", 0, 0},
+	{"_ZnamSt11align_val_t", 1, ALLOCATOR_THROWS | ALLOCATOR_EMULATED},
+};
+
+static void test_operators_are_told_by_how_they_return(void **state)
+{
+	const char *folder = getenv("FLAME_ELF_SAMPLES");
+	struct allocator_function functions[HEAP_MAX_SITES];
+	_cleanup_(elf_file_close) struct elf_file file = {0};
+	char path[MAX_PATH];
+
+	(void)state;
+	if (!folder)
+		skip();
+	snprintf(path, sizeof(path), "%s/allocator_sample.so", folder);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(elf_file_open(&file, fd), 0);
+	int count = allocator_find(&file, functions);
+	for (size_t i = 0; i < ARRAY_SIZE(operators); i++) {
+		const struct allocator_function *one =
+			find_function(functions, count, operators[i].name);
+
+		if (!!one != operators[i].is_there || (one && one->flags != operators[i].flags))
+			fail_msg("%s: there %d, flags %u", operators[i].name, !!one,
+				 one ? one->flags : 0);
+	}
+	/* malloc, free, two operators; new returns by itself and where its slow path ends. */
+	assert_int_equal(count, 4 + 2);
+	assert_int_equal(check_leaves(fd, functions, count), 2);
+}
+
 static void test_a_program_without_an_allocator_has_none(void **state)
 {
 	struct allocator_function functions[HEAP_MAX_SITES];
@@ -118,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_operators_new_are_followed_to_where_they_return),
+		cmocka_unit_test(test_operators_are_told_by_how_they_return),
 		cmocka_unit_test(test_a_program_without_an_allocator_has_none),
 	};
 

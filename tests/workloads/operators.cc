@@ -4,13 +4,19 @@
  * for a line, works until the next one comes, and tells in one line for each function what it
  * allocated and what it still holds, in bytes.
  *
- *	operators ROUNDS_A_SECOND
+ *	operators ROUNDS_A_SECOND [no-throw]
+ *	operators dangers SECONDS	at once, in children for half of the time, then in threads
  */
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <new>
 #include <poll.h>
+#include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 #define NOINLINE __attribute__((noinline))
 
@@ -21,9 +27,9 @@ struct told {
 	unsigned long held;
 };
 
-static void *volatile sink;
-static struct told plain, array, aligned, nothrow, large, thrower, leaker;
-static unsigned long caught;
+static thread_local void *volatile sink;
+static thread_local struct told plain, array, aligned, nothrow, large, thrower, leaker;
+static thread_local unsigned long caught;
 
 /* Each function allocates several sizes and frees all but one block in 16. */
 template <typename Allocate, typename Free>
@@ -118,21 +124,68 @@ static void read_line()
 		;
 }
 
+static void do_round(unsigned long round, bool throws)
+{
+	use_new(round);
+	use_array(round);
+	use_aligned(round);
+	use_nothrow(round);
+	use_large(round);
+	if (throws)
+		use_throw(round);
+}
+
+/* Rounds until the time is over; those that keep something are left out. */
+static void run_until(std::time_t end)
+{
+	for (unsigned long round = 1; std::time(nullptr) < end; round++)
+		do_round(round % 16 ? round : 1, true);
+}
+
+/* A child has to find its allocator, and its exceptions, as they should be. */
+static bool fork_child()
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		for (unsigned long round = 1; round < 10; round++)
+			do_round(round, true);
+		_exit(caught < 9);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* Not both at once: what threads hold when a child is forked may stay locked in it for ever. */
+static int be_dangerous(int seconds)
+{
+	std::time_t half = std::time(nullptr) + seconds / 2, end = half + seconds / 2;
+	std::vector<std::thread> threads;
+
+	for (unsigned long round = 1; std::time(nullptr) < half; round++) {
+		do_round(round % 16 ? round : 1, true);
+		if (!fork_child())
+			return 4;
+	}
+	for (int i = 0; i < 8; i++)
+		threads.emplace_back(run_until, end);
+	for (std::thread &thread : threads)
+		thread.join();
+	return 0;
+}
+
 int main(int count, char **arguments)
 {
+	if (count == 3 && !std::strcmp(arguments[1], "dangers"))
+		return be_dangerous(std::atoi(arguments[2]));
+
 	useconds_t pause = 1000000 / (count > 1 ? std::atoi(arguments[1]) : 50);
 	bool throws = count < 3;
 
 	read_line();
 	for (unsigned long round = 1; !is_line_there(); round++) {
-		use_new(round);
-		use_array(round);
-		use_aligned(round);
-		use_nothrow(round);
-		use_large(round);
+		do_round(round, throws);
 		leak(round);
-		if (throws)
-			use_throw(round);
 		usleep(pause);
 	}
 	read_line();
