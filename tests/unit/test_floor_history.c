@@ -133,6 +133,16 @@ static void growth_is_that_of_the_window_that_rises(void **state)
 	floor_history_fini(&history);
 }
 
+static void what_was_filled_once_does_not_grow_any_more(void **state)
+{
+	struct floor_history history = {0};
+
+	(void)state;
+	add_looks(&history, filled_within_ten_minutes, 0, 20 * MINUTE);
+	assert_true(floor_history_trend(&history, MINUTE).growth < 0.01);
+	floor_history_fini(&history);
+}
+
 static void without_looks_nothing_is_said(void **state)
 {
 	struct floor_history history = {0};
@@ -153,6 +163,7 @@ int main(void)
 		cmocka_unit_test(what_was_held_before_is_no_rise),
 		cmocka_unit_test(peaks_between_looks_count),
 		cmocka_unit_test(growth_is_that_of_the_window_that_rises),
+		cmocka_unit_test(what_was_filled_once_does_not_grow_any_more),
 		cmocka_unit_test(without_looks_nothing_is_said),
 	};
 

@@ -173,11 +173,14 @@ struct floor_trend floor_history_trend(const struct floor_history *history, uint
 	for (uint32_t i = history->level_count; i-- > 0;)
 		if (find_rise(history, i, at_least, &trend))
 			return trend;
-	for (uint32_t i = history->level_count; i-- > 0;)
-		if (history->levels[i].count >= QUARTERS || i == 0) {
-			struct window longest = last_of(history, i, history->levels[i].count);
+	for (uint32_t i = 0; i < history->level_count; i++) {
+		struct window window = last_of(history, i, history->levels[i].count);
 
-			return describe(&longest);
-		}
+		if (window.count < QUARTERS && i > 0)
+			break;
+		trend = describe(&window);
+		if (window.count * window.stretch_looks >= at_least)
+			break;
+	}
 	return trend;
 }

@@ -37,7 +37,7 @@ void floor_history_fini(struct floor_history *history);
 
 /*
  * The longest window up to now, of at_least looks or of all, in each quarter of which the floor
- * rose, and beyond any peak before; where there is none, the longest that there is.
+ * rose, and beyond any peak before; where there is none, a window of about at_least looks.
  */
 struct floor_trend floor_history_trend(const struct floor_history *history, uint64_t at_least);
 
