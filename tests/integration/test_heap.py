@@ -164,6 +164,20 @@ def where_probes_return_to_is_called_what_it_is(scene):
 
 
 @test
+def who_takes_memory_from_the_kernel_itself_is_not_called_idle(scene):
+    scene.flamed()
+    program = scene.workload("steady")
+    scene.attach(program, "-e", "cpu")
+    told = scene.flamectl("dump", "-e", "heap", program.pid, status=1).stderr
+    assert_in("attach -e cpu,heap", told, "nothing that is attached is lost by following the advice")
+    scene.attach(program, "-e", "cpu,heap")
+    scene.wait_samples(program.pid, 20)
+    told = scene.flamectl("dump", "-e", "heap", program.pid, status=1).stderr
+    assert_in("-e fault", told)
+    assert "idle" not in told, told
+
+
+@test
 def a_static_program_is_watched_by_its_symbols(scene):
     scene.flamed()
     program = Allocations(scene, 1000, "allocations_static")

@@ -126,12 +126,18 @@ static uint64_t quarter_floor(const struct window *window, uint32_t number)
 	return least;
 }
 
-static int is_rising(const struct window *window)
+/* latest: the floor at the last look, which may lie behind a window of long stretches. */
+static int is_rising(const struct window *window, uint64_t latest)
 {
+	uint64_t last = quarter_floor(window, QUARTERS - 1);
+
 	for (uint32_t i = 1; i < QUARTERS; i++)
 		if (quarter_floor(window, i) <= quarter_floor(window, i - 1))
 			return 0;
-	return is_whole(window) || quarter_floor(window, QUARTERS - 1) > peak_before(window);
+	/* Nor may it have stopped with the last quarter. */
+	if (window->stretch_looks > 1 && latest <= last)
+		return 0;
+	return is_whole(window) || last > peak_before(window);
 }
 
 static struct floor_trend describe(const struct window *window)
@@ -150,12 +156,15 @@ static struct floor_trend describe(const struct window *window)
 static int find_rise(const struct floor_history *history, uint32_t level, uint64_t at_least,
 		     struct floor_trend *trend)
 {
+	const struct floor_level *first = &history->levels[0];
+	uint64_t latest = first->stretches[first->count - 1].floor;
+
 	for (uint32_t count = history->levels[level].count; count >= QUARTERS; count--) {
 		struct window window = last_of(history, level, count);
 
 		if (count * window.stretch_looks < at_least && !is_whole(&window))
 			return 0;
-		if (!is_rising(&window))
+		if (!is_rising(&window, latest))
 			continue;
 		*trend = describe(&window);
 		trend->is_rising = 1;

@@ -42,7 +42,7 @@ static const struct measure measures[] = {
 	 .needs = BIT(EVENT_HEAP),
 	 .unit = PROFILE_BYTES,
 	 .source = "uprobes",
-	 .nothing = "allocated nothing"},
+	 .nothing = "called no function of an allocator that is watched"},
 };
 
 const struct measure *measure_find(const char *name)

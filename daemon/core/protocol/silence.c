@@ -54,18 +54,22 @@ static const struct target *find_all(const struct question_sources *sources)
 	return target_table_find(sources->targets, &all);
 }
 
-/* What to attach, so that measure can be told: "cpu,offcpu". */
-static const char *missing_events(const struct measure *measure, const struct target *target)
+/* What to attach, so that measure can be told and nothing else ends: "cpu,offcpu". Owned (free). */
+static char *missing_events(const struct measure *measure, const struct target *target)
 {
 	uint32_t events = measure->needs | target->events;
+	char *list = NULL;
 
-	if (events >> EVENT_CPU & 1 && events >> EVENT_OFFCPU & 1)
-		return events >> EVENT_FAULT & 1 ? "cpu,offcpu,fault" : "cpu,offcpu";
-	if (events >> EVENT_CPU & 1 && events >> EVENT_FAULT & 1)
-		return "cpu,fault";
-	if (events >> EVENT_OFFCPU & 1 && events >> EVENT_FAULT & 1)
-		return "offcpu,fault";
-	return measure->name;
+	for (uint32_t i = 0; target_event_names[i]; i++) {
+		_cleanup_free_ char *before = list;
+
+		if (events >> i & 1)
+			list = memory_format("%s%s%s", before ? before : "", before ? "," : "",
+					     target_event_names[i]);
+		else
+			before = NULL;
+	}
+	return list;
 }
 
 /* What is to be said of target, which ought to have given samples. */
@@ -82,14 +86,22 @@ static char *explain_target(const struct target *target, const char *what,
 	if (target->state == TARGET_EXITED && target->exited_ns < question->from_ns)
 		return memory_format("%s exited %.0f s ago, before the window", what,
 				     seconds(now_ns - target->exited_ns));
-	if (question->measure->needs & ~target->events)
+	if (question->measure->needs & ~target->events) {
+		_cleanup_free_ char *events = missing_events(question->measure, target);
+
 		return memory_format(
 			"%s is attached for other events; flamectl attach -e %s adds it", what,
-			missing_events(question->measure, target));
+			events);
+	}
 	if (question->tid)
 		return memory_format("thread %u of %s %s in the window, or is not one of its "
 				     "threads",
 				     question->tid, what, question->measure->nothing);
+	/* It may be as busy as can be, and take its memory from the kernel itself. */
+	if (question->measure->needs >> EVENT_HEAP & 1)
+		return memory_format("%s %s in the window; memory that it maps itself, as the "
+				     "runtimes of Go, Java and JavaScript do, shows with -e fault",
+				     what, question->measure->nothing);
 	return memory_format("%s was idle: it %s in the window", what, question->measure->nothing);
 }
 
