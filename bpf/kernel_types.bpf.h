@@ -224,8 +224,14 @@ struct files_struct {
 	struct fdtable *fdt;
 } kernel_type;
 
+/* Since Linux 3.2, where groups may have a quota. */
+struct cfs_rq {
+	int throttle_count;
+} kernel_type;
+
 struct sched_entity {
 	__u64 sum_exec_runtime;
+	struct cfs_rq *cfs_rq;
 } kernel_type;
 
 struct sched_info {

@@ -18,6 +18,17 @@
 #define TASK_GONE         0x00b0 /* EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD: it does not come back */
 #define OWN_KERNEL_FRAMES 2      /* of the program itself and of what calls it */
 
+/* Whether its cgroup, or one around that, may not run before its next period. */
+static __always_inline int is_throttled(const struct task_struct *task)
+{
+	const struct cfs_rq *queue = (void *)0;
+
+	if (bpf_core_field_exists(task->se.cfs_rq))
+		queue = BPF_CORE_READ(task, se.cfs_rq);
+	return queue && bpf_core_field_exists(queue->throttle_count) &&
+	       BPF_CORE_READ(queue, throttle_count) > 0;
+}
+
 /* What the current thread, which is being switched out, is going to wait for. */
 __weak __noinline int reason_of(int is_runnable)
 {
@@ -26,7 +37,9 @@ __weak __noinline int reason_of(int is_runnable)
 	long call = (long)BPF_CORE_READ(registers, orig_ax);
 
 	if (is_runnable)
-		return call == __NR_sched_yield ? FRAME_MARK_YIELDED : FRAME_MARK_PREEMPTED;
+		return is_throttled(task)         ? FRAME_MARK_THROTTLED
+		       : call == __NR_sched_yield ? FRAME_MARK_YIELDED
+						  : FRAME_MARK_PREEMPTED;
 	return (int)reason_blocked(task, call, (__u32)BPF_CORE_READ(registers, di));
 }
 

@@ -53,6 +53,7 @@ enum frame_mark {
 	FRAME_MARK_SIGNAL,     /* [signal] */
 	FRAME_MARK_STOPPED,    /* [stopped] by a signal or a debugger, to be continued */
 	FRAME_MARK_PREEMPTED,  /* [preempted] somebody else's turn on the CPU */
+	FRAME_MARK_THROTTLED,  /* [throttled] the quota of CPU time of its cgroup is used up */
 	FRAME_MARK_YIELDED,    /* [yielded] it gave its turn away */
 	FRAME_MARK_RUN_QUEUE,  /* [run queue] woken, and waiting for a CPU */
 	FRAME_MARK_RUNNING,    /* [running] on the CPU, where no sample was taken */

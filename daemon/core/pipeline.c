@@ -192,7 +192,8 @@ void pipeline_fini(struct pipeline *pipeline)
 
 static int is_waiting(uint32_t reason)
 {
-	return reason == FRAME_MARK_PREEMPTED || reason == FRAME_MARK_YIELDED;
+	return reason == FRAME_MARK_PREEMPTED || reason == FRAME_MARK_THROTTLED ||
+	       reason == FRAME_MARK_YIELDED;
 }
 
 /* A stack that sums will refer to. */

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Time off the CPU, of threads whose waiting is known by construction."""
+import os
 import signal
 
-from harness import Scene, assert_equal, assert_in, main, test, wait_until
+from harness import Scene, Skip, assert_equal, assert_in, main, test, wait_until
 from threads import Threads, host_switches, start_waits, switches, wait_window
 
 KINDS = ("timer", "poll", "pipe", "socket", "lock", "child", "disk", "fault", "device", "event", "writer")
@@ -163,6 +164,45 @@ def who_gives_its_turn_away_yields(scene: Scene):
     scene.attach(program, "-e", "offcpu")
     profile = wait_window(scene, program, "offcpu", 1)
     assert sum(profile.of_leaf(name, "[yielded]") for name in ("yield", "yield2", "yield3")) > 0.1e9, profile.rows
+
+
+def make_quota(scene, percent):
+    """A cgroup whose processes get that share of a CPU, until the test ends."""
+    for folder, limits in (("/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": 100000, "cpu.cfs_quota_us": percent * 1000}),
+                           ("/sys/fs/cgroup", {"cpu.max": f"{percent * 1000} 100000"})):
+        made = os.path.join(folder, f"flame-test-{os.getpid()}")
+        try:
+            os.mkdir(made)
+            scene.stack.callback(lambda: wait_until(lambda: remove_cgroup(made), "the cgroup is empty"))
+            for name, limit in limits.items():
+                with open(os.path.join(made, name), "r+", encoding="ascii") as file:
+                    file.write(str(limit))
+            return made
+        except OSError as error:
+            refusal = error
+    raise Skip(f"cannot limit the CPU time of a cgroup: {refusal}")
+
+
+def remove_cgroup(folder):
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return not os.path.exists(folder)
+    return True
+
+
+@test
+def who_has_used_up_its_quota_is_throttled(scene: Scene):
+    scene.flamed()
+    quota = make_quota(scene, 20)
+    program = scene.workload("steady")
+    with open(os.path.join(quota, "cgroup.procs"), "w", encoding="ascii") as file:
+        file.write(str(program.pid))
+    scene.attach(program, "-e", "cpu,offcpu")
+    profile = wait_window(scene, program, "wall", 3)
+    throttled, whole = profile.of_leaf("steady", "[throttled]"), profile.total("steady")
+    assert abs(whole / 1e9 - profile.seconds) < 0.05 * profile.seconds, (whole, profile.seconds)
+    assert 0.5 < throttled / whole < 0.9, profile.rows["steady"]
 
 
 @test
