@@ -21,7 +21,8 @@
 #define NEST_TICKS   256       /* a second, where there are 250 of them */
 #define TIMED_MASK   15        /* one walk in 16 is measured */
 #define PAGE_BYTES   4096ULL
-#define ALLOC_SPARES 2 /* programs that may be preempted on a CPU at one time */
+#define SPACE_BYTES  (1ULL << 47) /* that a process has: who asks for as much gets nothing */
+#define ALLOC_SPARES 2            /* programs that may be preempted on a CPU at one time */
 
 /* The call that a thread is in; function HEAP_FUNCTION_COUNT: none. */
 struct heap_call {
@@ -272,16 +273,16 @@ int on_heap_enter(struct pt_regs *context)
 	now = bpf_jiffies64();
 	if (is_nested(call, slot, context, now))
 		return 0;
-	call->is_told = function == HEAP_NEW && !(cookie & HEAP_FOLLOWED && slot->follows_new);
-	if (call->is_told) {
-		/* Its return will not be seen: the block has no address. */
-		usage->allocations++;
-		usage->bytes += size_asked(context, function);
-		heap_record_safely(number, function, 0, size_asked(context, function), 0, 1, usage);
-	}
 	call->sp = sp;
 	call->began = now;
 	call->size = size_asked(context, function);
+	call->is_told = function == HEAP_NEW && !(cookie & HEAP_FOLLOWED && slot->follows_new);
+	if (call->is_told && call->size < SPACE_BYTES) {
+		/* Its return will not be seen: the block has no address. */
+		usage->allocations++;
+		usage->bytes += call->size;
+		heap_record_safely(number, function, 0, call->size, 0, 1, usage);
+	}
 	call->place = PT_REGS_PARM1(context);
 	call->function = function;
 	call->is_open = 1;
@@ -417,6 +418,8 @@ int on_heap_window(struct pt_regs *context)
 	if (is_called_from_inside(slot, context) || is_tail_call(context, function))
 		return 0;
 	size = size_asked(context, function);
+	if (size >= SPACE_BYTES)
+		return 0;
 	interval = slot->interval_bytes;
 	usage->allocations++;
 	usage->bytes += size;

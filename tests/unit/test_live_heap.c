@@ -50,6 +50,26 @@ static void allocate(struct fixture *fixture, uint64_t address, uint64_t size, u
 	assert_int_equal(live_heap_allocated(fixture->heap, 1, address, size, stack, 1), 0);
 }
 
+static void test_marked_blocks_can_be_forgotten(void **state)
+{
+	struct fixture *fixture = *state;
+
+	allocate(fixture, 0x1000, 100, fixture->leaking);
+	allocate(fixture, 0x2000, 50, fixture->leaking);
+	allocate(fixture, 0x3000, 7, fixture->caching);
+	live_heap_mark(fixture->heap, 0x1000);
+	live_heap_mark(fixture->heap, 0x3000);
+	live_heap_mark(fixture->heap, 0x4000);
+	/* The mark goes with the block, not with the address. */
+	assert_int_equal(live_heap_freed(fixture->heap, 0x3000), 1);
+	allocate(fixture, 0x3000, 9, fixture->caching);
+	live_heap_forget_marked(fixture->heap);
+	assert_int_equal(live_heap_bytes(fixture->heap), 59);
+	assert_int_equal(live_heap_freed(fixture->heap, 0x1000), 0);
+	assert_int_equal(live_heap_freed(fixture->heap, 0x2000), 1);
+	assert_int_equal(live_heap_freed(fixture->heap, 0x3000), 1);
+}
+
 static void test_what_is_freed_is_not_held(void **state)
 {
 	struct fixture *fixture = *state;
@@ -185,6 +205,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_is_freed_is_not_held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_marked_blocks_can_be_forgotten, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_block_twice_means_that_a_free_was_missed,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_realloc_moves_a_block, set_up, tear_down),

@@ -197,7 +197,6 @@ static void on_recording(void *context, int error, const struct prober_reply *re
 	tell(process, 0);
 }
 
-/* Between the two blocks of C++ operators are missing. */
 static void note_unseen(struct heap_evidence *evidence, int is_seen)
 {
 	if (is_seen && evidence->unseen_from_ns && !evidence->unseen_to_ns)
@@ -216,6 +215,8 @@ static void record_all(struct heap_process *process, enum heap_tier tier, const 
 	heap_meter_set_fuse(&process->meter);
 	heap_meter_begin(&process->meter, clock_boot_ns());
 	note_unseen(&process->evidence, tier == HEAP_TIER_FULL);
+	if (tier == HEAP_TIER_PARTIAL)
+		live_heap_forget_marked(process->live);
 	process->fits_since_ns = 0;
 	process->is_starting = 1;
 	change_tier(process, tier, reason);
@@ -390,6 +391,21 @@ int heap_process_leave(struct heap_process *process, void (*left)(void *context)
 
 /* ---- Records ---- */
 
+/* What is listed is listed completely: with the partial tier nothing of C++ operators is. */
+static void keep_block(struct heap_process *process, const struct record_heap *record,
+		       uint32_t stack, uint64_t size)
+{
+	int is_operators = record->function == HEAP_NEW;
+
+	if (!records_all(process) || (is_operators && process->tier == HEAP_TIER_PARTIAL))
+		return;
+	if (live_heap_allocated(process->live, record->tid, record->address, size, stack,
+				record->time_ns) < 0)
+		miss(process, "there are more blocks than can be kept");
+	else if (is_operators)
+		live_heap_mark(process->live, record->address);
+}
+
 static void on_allocated(struct heap_process *process, const struct record_heap *record,
 			 uint32_t thread, uint32_t stack, uint64_t size)
 {
@@ -408,10 +424,8 @@ static void on_allocated(struct heap_process *process, const struct record_heap 
 	stack_table_keep(process->sources->stacks, stack);
 	bucket_ring_spread(process->sources->history, time_ns, time_ns + 1, EVENT_HEAP, thread,
 			   stack, &measure);
-	if (record->address && records_all(process) &&
-	    live_heap_allocated(process->live, record->tid, record->address, size, stack, time_ns) <
-		    0)
-		miss(process, "there are more blocks than can be kept");
+	if (record->address)
+		keep_block(process, record, stack, size);
 }
 
 void heap_process_on_record(struct heap_process *process, const struct record_heap *record,

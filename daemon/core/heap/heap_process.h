@@ -58,13 +58,12 @@ struct heap_request {
 
 /* What is known of what the process holds. Times: boot. */
 struct heap_evidence {
-	uint64_t since_ns;      /* allocations before are not known; 0: none are */
-	uint64_t incomplete_ns; /* from then on frees were missed; 0: none was */
-	const char *reason;     /* of that, a sentence's end */
-	uint64_t
-		unseen_from_ns; /* from then on blocks that C++ operators gave are not in; 0: they are */
-	uint64_t unseen_to_ns; /* until then; 0: still */
-	int has_unseen;        /* those of some C++ operators never are */
+	uint64_t since_ns;       /* allocations before are not known; 0: none are */
+	uint64_t incomplete_ns;  /* from then on frees were missed; 0: none was */
+	const char *reason;      /* of that, a sentence's end */
+	uint64_t unseen_from_ns; /* since when blocks of C++ operators are not in; 0: they are */
+	uint64_t unseen_to_ns;   /* those that were given before are not; 0: none are */
+	int has_unseen;          /* those of some C++ operators never are */
 };
 
 /* A change of tier. */

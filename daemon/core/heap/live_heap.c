@@ -16,7 +16,8 @@ struct block {
 	uint64_t size;
 	uint64_t time_ns;
 	uint32_t sum;
-	uint32_t is_used;
+	uint16_t is_used;
+	uint16_t is_marked;
 };
 
 /* The blocks of one stack. */
@@ -195,7 +196,7 @@ int live_heap_allocated(struct live_heap *heap, uint32_t tid, uint64_t address, 
 			uint32_t stack, uint64_t time_ns)
 {
 	uint32_t before = find_block(heap, address);
-	struct block block = {address, size, time_ns, 0, 1};
+	struct block block = {.address = address, .size = size, .time_ns = time_ns, .is_used = 1};
 
 	forget_moving(heap, tid);
 	if (before != NONE)
@@ -215,6 +216,21 @@ int live_heap_freed(struct live_heap *heap, uint64_t address)
 		return 0;
 	remove_block(heap, number);
 	return 1;
+}
+
+void live_heap_mark(struct live_heap *heap, uint64_t address)
+{
+	uint32_t number = find_block(heap, address);
+
+	if (number != NONE)
+		heap->blocks[number].is_marked = 1;
+}
+
+void live_heap_forget_marked(struct live_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->block_limit; i++)
+		if (heap->blocks[i].is_used && heap->blocks[i].is_marked)
+			remove_block(heap, i);
 }
 
 void live_heap_moving(struct live_heap *heap, uint32_t tid, uint64_t address)

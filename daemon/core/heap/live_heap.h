@@ -50,6 +50,10 @@ int live_heap_allocated(struct live_heap *heap, uint32_t tid, uint64_t address, 
 /* A block was freed. Returns 0 when it was not known (allocated before it was watched), else 1. */
 int live_heap_freed(struct live_heap *heap, uint64_t address);
 
+/* Mark a block, if it is known; and forget all that are, as if they had been freed. */
+void live_heap_mark(struct live_heap *heap, uint64_t address);
+void live_heap_forget_marked(struct live_heap *heap);
+
 /* A thread begins to reallocate a block: it is freed unless live_heap_stayed() follows. */
 void live_heap_moving(struct live_heap *heap, uint32_t tid, uint64_t address);
 void live_heap_stayed(struct live_heap *heap, uint32_t tid);

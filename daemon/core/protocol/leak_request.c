@@ -53,18 +53,14 @@ static double seconds_since(const struct pending_leaks *leaks, uint64_t boot_ns)
 static json_t *unseen_reason(const struct pending_leaks *leaks,
 			     const struct heap_evidence *evidence)
 {
-	double from_seconds = seconds_since(leaks, evidence->unseen_from_ns);
-
 	if (!evidence->unseen_to_ns)
-		return json_sprintf(
-			"blocks that C++ operator new gave since %.0f s are not in: to see "
-			"what it returns would cost more than the budget; what malloc "
-			"gave is (a larger --budget shows both)",
-			from_seconds);
-	return json_sprintf(
-		"blocks that C++ operator new gave from %.0f s to %.0f s ago are not in: "
-		"to see what it returned would have cost more than the budget",
-		from_seconds, seconds_since(leaks, evidence->unseen_to_ns));
+		return json_sprintf("since %.0f s blocks that C++ operator new gave are not in: to "
+				    "see what it returns would cost more than the budget; what "
+				    "malloc gave is (a larger --budget shows both)",
+				    seconds_since(leaks, evidence->unseen_from_ns));
+	return json_sprintf("blocks that C++ operator new gave more than %.0f s ago are not in: to "
+			    "see what it returned would have cost more than the budget",
+			    seconds_since(leaks, evidence->unseen_to_ns));
 }
 
 /* Why the list is not everything that is held, as sentences. */
