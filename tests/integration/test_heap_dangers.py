@@ -198,6 +198,18 @@ def a_program_that_becomes_a_daemon_is_watched_on(scene):
 
 
 @test
+def children_that_do_not_live_long_enough_are_told(scene):
+    scene.flamed()
+    program = scene.start("sh", "-c", "while read line; do sleep 0.01; all=$all$line; done", stdin=subprocess.PIPE)
+    scene.attach(program, "-e", "heap")
+
+    def notes():
+        say(program, b"a line that the shell keeps in memory\n")
+        return heap_profile(scene, program.pid)["notes"]
+    wait_until(lambda: any("ended within a second" in note for note in notes()), "a note of the children")
+
+
+@test
 def a_child_that_is_not_followed_is_rid_of_its_probes(scene):
     scene.flamed()
     program = Allocations(scene, 1000, more=["fork"])

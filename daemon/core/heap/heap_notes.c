@@ -100,6 +100,21 @@ static void describe_cost(struct profile *profile, const struct heap_sums *sums,
 	profile_add_note(profile, note);
 }
 
+/* Children that came and went unwatched, in the window. */
+static void describe_missed(struct profile *profile, const struct heap_table *heaps,
+			    const struct profile_process *known, uint64_t from_ns, uint64_t to_ns)
+{
+	struct heap_missed missed = heap_table_missed(heaps, known->pid, known->start_time_ns);
+	_cleanup_free_ char *note = NULL;
+
+	if (!missed.count || missed.last_ns < from_ns || missed.first_ns > to_ns)
+		return;
+	note = memory_format("%u child processes of %u ended within a second, before their "
+			     "allocations were recorded",
+			     missed.count, known->pid);
+	profile_add_note(profile, note);
+}
+
 void heap_notes_add(const struct heap_table *heaps, struct profile *profile)
 {
 	uint64_t to_wall_ns = clock_wall_ns() - clock_boot_ns();
@@ -115,6 +130,7 @@ void heap_notes_add(const struct heap_table *heaps, struct profile *profile)
 		if (!process)
 			continue;
 		add_changes(profile, process);
+		describe_missed(profile, heaps, known, from_ns, to_ns);
 		struct heap_sums sums =
 			heap_ledger_between(heap_process_ledger(process), from_ns, to_ns);
 		add_sums(&all, &sums);

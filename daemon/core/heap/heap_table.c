@@ -29,6 +29,7 @@ struct entry {
 	int is_waiting;               /* for an earlier watch of the process to end */
 	int has_executed, has_exited; /* what is to follow when all records were taken */
 	double budget_percent;
+	struct heap_missed missed;
 	void (*done)(void *context, int error);
 	void *context;
 };
@@ -36,6 +37,8 @@ struct entry {
 /* A child of a process that is watched. */
 struct child {
 	struct heap_subject subject;
+	uint32_t watched_pid; /* the nearest forefather that is watched */
+	uint64_t watched_start_time_ns;
 	uint64_t due_ns;
 };
 
@@ -317,16 +320,30 @@ static const struct child *find_child(const struct heap_table *table, uint32_t p
 	return NULL;
 }
 
-/* The child of a process that is watched as parent is. */
-static void await_child(struct heap_table *table, const struct record_process *record,
-			struct heap_subject parent)
+static void miss_child(struct heap_table *table, const struct child *child, uint64_t time_ns)
 {
-	if (record->header.type == RECORD_CHILD || table->child_count == MAX_CHILDREN)
-		return; /* a storm: none of these will live long */
-	parent.pid = record->pid;
-	parent.start_time_ns = record->start_time_ns;
-	table->children[table->child_count++] =
-		(struct child){.subject = parent, .due_ns = record->time_ns + ADOPT_NS};
+	struct entry *entry = find_entry(table, child->watched_pid, child->watched_start_time_ns);
+
+	if (!entry)
+		return;
+	if (!entry->missed.count++)
+		entry->missed.first_ns = time_ns;
+	entry->missed.last_ns = time_ns;
+}
+
+/* A child, that is to be watched as like is: its parent, or a child of the same family. */
+static void await_child(struct heap_table *table, const struct record_process *record,
+			struct child like)
+{
+	if (record->header.type == RECORD_CHILD)
+		return;
+	like.subject.pid = record->pid;
+	like.subject.start_time_ns = record->start_time_ns;
+	like.due_ns = record->time_ns + ADOPT_NS;
+	if (table->child_count < MAX_CHILDREN)
+		table->children[table->child_count++] = like;
+	else
+		miss_child(table, &like, record->time_ns); /* a storm: none will live long */
 }
 
 static void on_forked(struct heap_table *table, const struct record_process *record)
@@ -336,24 +353,28 @@ static void on_forked(struct heap_table *table, const struct record_process *rec
 	const struct child *waiting = parent ? NULL : find_child(table, record->parent_pid);
 
 	if (waiting) {
-		await_child(table, record, waiting->subject);
+		await_child(table, record, *waiting);
 		return;
 	}
 	if (!parent || !is_watched(parent))
 		return;
 	heap_process_forked(parent->process);
 	await_child(table, record,
-		    (struct heap_subject){
-			    .target = heap_process_identity(parent->process)->target,
-			    .budget_percent = parent->budget_percent,
+		    (struct child){
+			    .subject = {.target = heap_process_identity(parent->process)->target,
+					.budget_percent = parent->budget_percent},
+			    .watched_pid = record->parent_pid,
+			    .watched_start_time_ns = record->parent_start_time_ns,
 		    });
 }
 
-static void drop_child(struct heap_table *table, uint32_t pid)
+static void drop_child(struct heap_table *table, uint32_t pid, uint64_t time_ns)
 {
 	for (uint32_t i = table->child_count; i-- > 0;)
-		if (table->children[i].subject.pid == pid)
+		if (table->children[i].subject.pid == pid) {
+			miss_child(table, &table->children[i], time_ns);
 			table->children[i] = table->children[--table->child_count];
+		}
 }
 
 /* Errors of watching a child: it may have no allocator, or be gone. Nobody waits. */
@@ -439,7 +460,7 @@ static void on_exited(struct heap_table *table, const struct record_process *rec
 {
 	struct entry *entry = find_entry(table, record->pid, record->start_time_ns);
 
-	drop_child(table, record->pid);
+	drop_child(table, record->pid, record->time_ns);
 	if (entry)
 		entry->has_exited = 1;
 }
@@ -537,6 +558,14 @@ struct heap_process *heap_table_find(const struct heap_table *table, uint32_t pi
 	struct entry *entry = find_entry(table, pid, start_time_ns);
 
 	return entry ? entry->process : NULL;
+}
+
+struct heap_missed heap_table_missed(const struct heap_table *table, uint32_t pid,
+				     uint64_t start_time_ns)
+{
+	const struct entry *entry = find_entry(table, pid, start_time_ns);
+
+	return entry ? entry->missed : (struct heap_missed){0};
 }
 
 int heap_table_is_active(const struct heap_table *table)

@@ -23,6 +23,13 @@ struct heap_subject {
 	double budget_percent;
 };
 
+/* Children of a process that ended before their heap was watched. Times: boot. */
+struct heap_missed {
+	uint32_t count;
+	uint64_t first_ns;
+	uint64_t last_ns;
+};
+
 /* sources is copied; what it points to, and the tables, are borrowed for the table's life. */
 struct heap_table *heap_table_new(const struct heap_sources *sources, struct target_table *targets,
 				  struct cgroup_table *cgroups);
@@ -62,6 +69,10 @@ struct heap_process *heap_table_at(const struct heap_table *table, uint32_t i);
 
 /* Find the newest of a pid that started then; NULL: it was never watched. Borrowed. */
 struct heap_process *heap_table_find(const struct heap_table *table, uint32_t pid,
+				     uint64_t start_time_ns);
+
+/* What is missing of the newest of a pid that started then: children that did not live long. */
+struct heap_missed heap_table_missed(const struct heap_table *table, uint32_t pid,
 				     uint64_t start_time_ns);
 
 /* What probes cost. Borrowed. */
