@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/kernel_stack.bpf.h"
 #include "bpf/reason.bpf.h"
 #include "bpf/sleeper.bpf.h"
 #include "bpf/waker.bpf.h"
@@ -51,7 +52,6 @@ static __always_inline void sleep_begin(void *context, struct task_struct *task,
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	__u64 now_ns = bpf_ktime_get_boot_ns();
 	__u64 id;
-	long size;
 
 	if (!scratch)
 		return;
@@ -65,12 +65,8 @@ static __always_inline void sleep_begin(void *context, struct task_struct *task,
 	sample->target = sleeper->target;
 	sample->reason = (__u32)reason_of(is_runnable);
 	sample->kernel_count = 0;
-	if (knobs->kernel_stacks) {
-		size = bpf_get_stack(context, scratch->frames, RECORD_KERNEL_FRAMES * sizeof(__u64),
-				     OWN_KERNEL_FRAMES);
-		if (size > 0)
-			sample->kernel_count = (__u16)(size / sizeof(__u64));
-	}
+	if (knobs->kernel_stacks)
+		kernel_stack_take(context, SCRATCH_SWITCH, scratch, task, OWN_KERNEL_FRAMES);
 	id = stack_take(SCRATCH_SWITCH, scratch, task);
 
 	sleeper->keep = sleeper->pace.keep;

@@ -26,6 +26,27 @@ def each_wait_has_its_reason_its_stack_and_its_time(scene: Scene):
 
 
 @test
+def each_sleep_has_the_kernel_stack_of_its_own_call(scene: Scene):
+    """The kernel programs recognise stacks that they have met. The same thread is in them in turn."""
+    daemon = scene.flamed()
+    program = scene.workload("turns")
+    scene.attach(program, "-e", "offcpu")
+    places = {"turn_timer": "nanosleep", "turn_poll": "sys_poll", "turn_device": "timerfd_read", "turn_pipe": "pipe_read",
+              "turn_socket": "unix_stream_"}
+    begun = daemon.request("status")["counters"]["switches.sampled"]
+    wait_until(lambda: daemon.request("status")["counters"]["switches.sampled"] > begun + 1000, "a thousand sleeps are drawn")
+    profile = Threads(scene.profile(targets=[str(program.pid)], event="offcpu", idle=True, last_ms=60000))
+    slept = dict.fromkeys(places, 0)
+    for stack, weight in profile.rows["turns"]:
+        turns = [turn for turn in places if turn in stack]
+        if stack[-1] in ("[preempted]", "[run queue]") or not turns:
+            continue
+        assert_equal([turn for turn, place in places.items() if any(place in name for name in stack)], turns, str(stack))
+        slept[turns[0]] += weight
+    assert min(slept.values()) > 0.5 * max(slept.values()), slept
+
+
+@test
 def who_is_looked_at_from_outside_has_the_same_stack(scene: Scene):
     scene.flamed()
     program = start_waits(scene, "naps", "socket", "writer")
