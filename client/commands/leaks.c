@@ -49,10 +49,10 @@ static double number_of(const json_t *object, const char *name)
 	return json_number_value(json_object_get(object, name));
 }
 
-/* Then frees are missed. */
-static int is_in_windows(const json_t *process)
+/* Where an allocation is seen in windows alone its free may be missed. */
+static int is_known(const json_t *process)
 {
-	return strcmp(text_of(process, "tier"), "duty") == 0;
+	return !json_is_false(json_object_get(process, "known"));
 }
 
 static void print_process(const json_t *process)
@@ -65,12 +65,12 @@ static void print_process(const json_t *process)
 	size_t i;
 	json_t *note;
 
-	if (is_in_windows(process))
-		printf("%s (%.0f): what it holds is not known, watched for %s, tier duty\n", name,
-		       number_of(process, "pid"), watched);
-	else
+	if (is_known(process))
 		printf("%s (%.0f): %s in %s, watched for %s, tier %s\n", name,
 		       number_of(process, "pid"), held, blocks, watched, text_of(process, "tier"));
+	else
+		printf("%s (%.0f): what it holds is not known, watched for %s, tier %s\n", name,
+		       number_of(process, "pid"), watched, text_of(process, "tier"));
 	json_array_foreach(notes, i, note)
 	{
 		_cleanup_free_ char *text = text_copy_printable(json_string_value(note));
@@ -144,13 +144,14 @@ static void print_result(const json_t *result)
 	json_array_foreach(processes, i, process)
 	{
 		print_process(process);
-		known_count += !is_in_windows(process);
+		known_count += (size_t)is_known(process);
 	}
 	count = print_kind(stacks, "leak", leaks);
 	count += print_kind(stacks, "unclear", unclear);
 	count += print_kind(stacks, "cache", caches);
 	if (!count && known_count)
-		printf("\nnothing has been held for %s\n", older);
+		printf("\nnothing has been held for %s%s\n", older,
+		       known_count < json_array_size(processes) ? " where that is known" : "");
 }
 
 static int run(struct client *client, int operand_count, char **operands)

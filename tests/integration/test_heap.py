@@ -68,6 +68,11 @@ def a_program_that_allocates_too_often_is_watched_in_windows(scene):
     wait_until(lambda: leaf_weights(heap_profile(scene, program.pid)).get("churn", 0) > 1e9, "windows give allocations")
     notes = " ".join(heap_profile(scene, program.pid)["notes"])
     assert_in("duty", notes, "the answer tells the tier")
+    program.process.kill()
+    wait_until(lambda: process()["tier"] == "ended", "its end")
+    assert not process()["known"]
+    assert_equal(scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"], [], "what it held before it was estimated")
+    assert_in("what it holds is not known", scene.flamectl("leaks", program.pid).stdout)
 
 
 @test

@@ -567,6 +567,17 @@ const struct heap_identity *heap_process_identity(const struct heap_process *pro
 	return &process->request.identity;
 }
 
+int heap_process_is_known(const struct heap_process *process)
+{
+	const struct heap_change *changes;
+	uint32_t count = heap_process_changes(process, &changes);
+
+	while (count > 0 && (changes[count - 1].tier == HEAP_TIER_ENDED ||
+			     changes[count - 1].tier == HEAP_TIER_STOPPED))
+		count--;
+	return !count || changes[count - 1].tier != HEAP_TIER_DUTY;
+}
+
 enum heap_tier heap_process_tier(const struct heap_process *process)
 {
 	return process->tier == HEAP_TIER_FULL && process->is_starting ? HEAP_TIER_STARTING

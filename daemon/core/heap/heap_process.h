@@ -110,6 +110,8 @@ void heap_process_end(struct heap_process *process);
 /* What is told of it. */
 const struct heap_identity *heap_process_identity(const struct heap_process *process);
 enum heap_tier heap_process_tier(const struct heap_process *process);
+/* Whether what it holds, or held when it was stopped or ended, is known: not from windows. */
+int heap_process_is_known(const struct heap_process *process);
 const char *heap_tier_name(enum heap_tier tier);
 const struct live_heap *heap_process_live(const struct heap_process *process);
 const struct heap_evidence *heap_process_evidence(const struct heap_process *process);

@@ -82,7 +82,7 @@ static json_t *reasons(const struct pending_leaks *leaks, const struct heap_proc
 				      json_sprintf("since %.0f s frees were missed: %s",
 						   seconds_since(leaks, evidence->incomplete_ns),
 						   evidence->reason));
-	if (heap_process_tier(process) == HEAP_TIER_DUTY)
+	if (!heap_process_is_known(process))
 		json_array_append_new(all,
 				      json_string("so there is no list of what is held; dump, svg "
 						  "and top show what is allocated"));
@@ -93,7 +93,10 @@ static json_t *reasons(const struct pending_leaks *leaks, const struct heap_proc
 	if (evidence->unseen_from_ns)
 		json_array_append_new(all, unseen_reason(leaks, evidence));
 	if (heap_process_tier(process) == HEAP_TIER_ENDED)
-		json_array_append_new(all, json_string("the process ended; this is what it held"));
+		json_array_append_new(all, json_string(heap_process_is_known(process)
+							       ? "the process ended; this is what "
+								 "it held"
+							       : "the process ended"));
 	return all;
 }
 
@@ -124,10 +127,11 @@ static json_t *describe_process(const struct pending_leaks *leaks,
 	char name[RECORD_NAME_BYTES + 1] = "";
 
 	memcpy(name, identity->name, RECORD_NAME_BYTES);
-	return json_pack("{s:I, s:s, s:s, s:b, s:f, s:I, s:I, s:I, s:o, s:o}", "pid",
+	return json_pack("{s:I, s:s, s:s, s:b, s:b, s:f, s:I, s:I, s:I, s:o, s:o}", "pid",
 			 (json_int_t)identity->pid, "name", name, "tier",
-			 heap_tier_name(heap_process_tier(process)), "complete", is_complete,
-			 "watched_seconds", seconds_since(leaks, evidence->since_ns), "live_bytes",
+			 heap_tier_name(heap_process_tier(process)), "known",
+			 heap_process_is_known(process), "complete", is_complete, "watched_seconds",
+			 seconds_since(leaks, evidence->since_ns), "live_bytes",
 			 (json_int_t)live_heap_bytes(live), "live_count",
 			 (json_int_t)live_heap_count(live), "lost",
 			 (json_int_t)heap_process_lost(process), "notes", reasons(leaks, process),
@@ -248,7 +252,7 @@ static void add_process(struct pending_leaks *leaks, const struct heap_process *
 
 	json_array_append_new(leaks->processes, describe_process(leaks, process));
 	/* What was held when frees began to be missed says nothing about now. */
-	if (heap_process_tier(process) == HEAP_TIER_DUTY)
+	if (!heap_process_is_known(process))
 		return;
 	for (size_t i = 0; i < count && i < limit; i++) {
 		leaks->held = memory_grow(leaks->held, &leaks->capacity, leaks->count + 1,
