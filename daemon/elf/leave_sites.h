@@ -6,7 +6,8 @@
  * touching the return address: an exception may pass.
  *
  * Code is followed from the entry on, never swept over, for what no jump leads to may be data, and
- * a breakpoint in data changes it. Whatever cannot be followed for sure ends the search.
+ * a breakpoint in data changes it. Whatever cannot be followed for sure ends the search. Where an
+ * exception goes on that is caught inside is not looked at: operators that may throw catch none.
  */
 #ifndef FLAME_DAEMON_ELF_LEAVE_SITES_H
 #define FLAME_DAEMON_ELF_LEAVE_SITES_H

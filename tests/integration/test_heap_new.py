@@ -8,7 +8,7 @@ from heap_programs import altered_code, heap_profile, leaf_weights
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads", "operators.cc")
 
-FUNCTIONS = "use_new", "use_array", "use_aligned", "use_nothrow", "use_large", "leak"
+FUNCTIONS = "use_new", "use_array", "use_aligned", "use_nothrow", "use_large", "use_handler", "leak"
 
 
 def library(name):
@@ -61,8 +61,8 @@ def by_function(weights):
 
 
 def caller(frames):
-    """Who called the operator: the last frame that is none itself."""
-    return next((frame[0] for frame in reversed(frames) if not frame[0].startswith("operator new")), "")
+    """Who called the operator: the last function of the program that is none itself."""
+    return next((name for name, kind, _ in reversed(frames) if kind == "user" and not name.startswith("operator new")), "")
 
 
 def held(scene, pid):
@@ -86,7 +86,7 @@ def exact_with(scene, allocator, throws=True, options=(), daemon=()):
     assert_equal((process["tier"], process["complete"]), ("full", True), f"{process}")
     found, allocated = held(scene, program.pid), by_function(leaf_weights(heap_profile(scene, program.pid)).items())
     for name in FUNCTIONS:
-        assert_equal(found.get(name), told[name][1], f"held by {name}")
+        assert_equal(found.get(name, 0), told[name][1], f"held by {name}")
         if name in allocated:
             assert_equal(allocated[name], told[name][0], f"allocated by {name}")
     if throws:

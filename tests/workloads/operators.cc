@@ -13,6 +13,7 @@
 #include <ctime>
 #include <new>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -28,7 +29,7 @@ struct told {
 };
 
 static thread_local void *volatile sink;
-static thread_local struct told plain, array, aligned, nothrow, large, thrower, leaker;
+static thread_local struct told plain, array, aligned, nothrow, large, thrower, leaker, handled;
 static thread_local unsigned long caught;
 
 /* Each function allocates several sizes and frees all but one block in 16. */
@@ -62,9 +63,12 @@ NOINLINE static void use_array(unsigned long round)
 
 NOINLINE static void use_aligned(unsigned long round)
 {
-	work(&aligned, round, 256 * (1 + round % 3),
-	     [](std::size_t size) { return ::operator new(size, std::align_val_t(128)); },
-	     [](void *block) { ::operator delete(block, std::align_val_t(128)); });
+	/* Small alignments and large ones go different ways; the C++ library rounds sizes up to them. */
+	std::align_val_t alignment{round % 4 ? 128ul : 16384ul};
+
+	work(&aligned, round, std::size_t(alignment) * (1 + round % 3),
+	     [=](std::size_t size) { return ::operator new(size, alignment); },
+	     [=](void *block) { ::operator delete(block, alignment); });
 }
 
 NOINLINE static void use_nothrow(unsigned long round)
@@ -107,6 +111,31 @@ NOINLINE static void use_throw(unsigned long round)
 	     [](void *block) { ::operator delete(block); });
 	work(&thrower, round, 500, [](std::size_t size) { return std::malloc(size); },
 	     [](void *block) { std::free(block); });
+}
+
+/* The operator calls this when there is no room, and then tries again. */
+static void make_room()
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_AS, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_AS, &limit);
+}
+
+NOINLINE static void use_handler()
+{
+	const std::size_t size = 64 << 20;
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_AS, &limit);
+	limit.rlim_cur = 1;
+	setrlimit(RLIMIT_AS, &limit);
+	std::set_new_handler(make_room);
+	sink = ::operator new(size);
+	std::set_new_handler(nullptr);
+	handled.allocated += size;
+	handled.held += size;
 }
 
 static bool is_line_there()
@@ -183,6 +212,8 @@ int main(int count, char **arguments)
 	bool throws = count < 3;
 
 	read_line();
+	if (throws)
+		use_handler();
 	for (unsigned long round = 1; !is_line_there(); round++) {
 		do_round(round, throws);
 		leak(round);
@@ -190,10 +221,11 @@ int main(int count, char **arguments)
 	}
 	read_line();
 	std::printf("use_new %lu %lu use_array %lu %lu use_aligned %lu %lu use_nothrow %lu %lu "
-		    "use_large %lu %lu leak %lu %lu use_throw %lu %lu caught %lu 0\n",
+		    "use_large %lu %lu leak %lu %lu use_throw %lu %lu use_handler %lu %lu "
+		    "caught %lu 0\n",
 		    plain.allocated, plain.held, array.allocated, array.held, aligned.allocated,
 		    aligned.held, nothrow.allocated, nothrow.held, large.allocated, large.held,
-		    leaker.allocated, leaker.held, thrower.allocated, thrower.held, caught);
+		    leaker.allocated, leaker.held, thrower.allocated, thrower.held, handled.allocated, handled.held, caught);
 	std::fflush(stdout);
 	read_line();
 	return 0;
