@@ -143,7 +143,9 @@ static const char *choose_python(const struct text *name)
 		return "blue";
 	if (contains(name, ".py") || starts_with(name, "py::"))
 		return "green";
-	return contains(name, "Py") || contains(name, "py") ? "yellow" : "red";
+	/* The interpreter: not every memcpy. */
+	return contains(name, "Py") || starts_with(name, "py") || contains(name, "_py") ? "yellow"
+											: "red";
 }
 
 static const char *choose_rust(const struct text *name)
@@ -181,16 +183,16 @@ static const struct {
 };
 
 /*
- * Blue and orange, violet and green keep apart in lightness as well as in hue, so they stay apart
- * for people who see no red or no green, and in grey.
+ * What is warm stays apart from what is cold for people who see no red or no green; what is alike
+ * for them, such as blue and violet, differs in lightness.
  */
 static const struct {
 	struct color color;
 	struct color spread; /* how far single names go from it */
 } kinds[FRAME_KIND_COUNT] = {
 	[FRAME_USER] = {{240, 150, 60}, {15, 50, 40}},
-	[FRAME_LIBRARY] = {{120, 180, 225}, {45, 35, 25}},
-	[FRAME_KERNEL] = {{180, 150, 215}, {40, 45, 30}},
+	[FRAME_LIBRARY] = {{140, 200, 240}, {30, 20, 10}},
+	[FRAME_KERNEL] = {{150, 110, 205}, {25, 25, 25}},
 	[FRAME_JIT] = {{95, 175, 125}, {45, 45, 45}},
 	[FRAME_INLINED] = {{250, 205, 140}, {5, 35, 50}},
 	[FRAME_UNKNOWN] = {{175, 175, 175}, {35, 35, 35}},
