@@ -19,9 +19,15 @@ static void test_every_kind_has_a_label_and_classes_of_its_own_that_have_rules(v
 	fclose(file);
 	for (int kind = 0; kind < FRAME_KIND_COUNT; kind++) {
 		assert_non_null(svg_kind_label((enum frame_kind)kind));
-		for (int other = 0; other < kind; other++)
+		for (int other = 0; other < kind; other++) {
+			char mine[SVG_KIND_CLASS_BYTES], others[SVG_KIND_CLASS_BYTES];
+
 			assert_string_not_equal(svg_kind_label((enum frame_kind)kind),
 						svg_kind_label((enum frame_kind)other));
+			svg_kind_class((enum frame_kind)kind, 0, mine);
+			svg_kind_class((enum frame_kind)other, 0, others);
+			assert_string_not_equal(mine, others);
+		}
 		for (int shade = 0; shade < PALETTE_SHADES; shade++) {
 			char attribute[SVG_KIND_CLASS_BYTES], rule[32];
 			struct color color = palette_kind_shade((enum frame_kind)kind, shade);
