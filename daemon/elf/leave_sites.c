@@ -16,7 +16,7 @@ enum mark { UNKNOWN, BEGINS, CONTINUES };
 
 /* A function that was read. */
 struct piece {
-	struct code_extent range;
+	struct code_extent extent;
 	uint8_t *bytes;
 	uint8_t *marks; /* enum mark, one a byte */
 };
@@ -46,9 +46,9 @@ DEFINE_CLEANUP(walk_free, struct walk)
 /* What becomes of the path behind an instruction: 0, an error, or one of these. */
 enum { PATH_GOES_ON, PATH_ENDS };
 
-static int is_in(const struct code_extent *range, uint64_t vaddr)
+static int is_in(const struct code_extent *extent, uint64_t vaddr)
 {
-	return vaddr >= range->vaddr && vaddr - range->vaddr < range->size;
+	return vaddr >= extent->vaddr && vaddr - extent->vaddr < extent->size;
 }
 
 static int is_known(const struct code_source *source, uint64_t vaddr)
@@ -62,29 +62,29 @@ static int is_known(const struct code_source *source, uint64_t vaddr)
 static int read_piece(struct walk *walk, uint64_t vaddr, struct piece **found)
 {
 	struct piece *piece = &walk->pieces[walk->piece_count];
-	struct code_extent range;
+	struct code_extent extent;
 	int error;
 
 	if (walk->piece_count == LEAVE_SITES_FUNCTIONS)
 		return -E2BIG;
-	error = walk->source->find(walk->source->context, vaddr, &range);
+	error = walk->source->find(walk->source->context, vaddr, &extent);
 	if (error)
 		return error;
-	if (!is_in(&range, vaddr) || range.vaddr + range.size < range.vaddr)
+	if (!is_in(&extent, vaddr) || extent.vaddr + extent.size < extent.vaddr)
 		return -EBADMSG;
-	if (range.size > LEAVE_SITES_BYTES - walk->byte_count)
+	if (extent.size > LEAVE_SITES_BYTES - walk->byte_count)
 		return -E2BIG;
-	walk->byte_count += range.size;
+	walk->byte_count += extent.size;
 	walk->piece_count++;
-	*piece = (struct piece){range, memory_new(range.size), memory_new(range.size)};
+	*piece = (struct piece){extent, memory_new(extent.size), memory_new(extent.size)};
 	*found = piece;
-	return walk->source->read(walk->source->context, &range, piece->bytes);
+	return walk->source->read(walk->source->context, &extent, piece->bytes);
 }
 
 static int find_piece(struct walk *walk, uint64_t vaddr, struct piece **found)
 {
 	for (size_t i = 0; i < walk->piece_count; i++) {
-		if (is_in(&walk->pieces[i].range, vaddr)) {
+		if (is_in(&walk->pieces[i].extent, vaddr)) {
 			*found = &walk->pieces[i];
 			return 0;
 		}
@@ -154,7 +154,7 @@ static int follow_jump(struct walk *walk, uint64_t vaddr,
 static int is_way_to_known(const struct walk *walk, uint64_t vaddr)
 {
 	const struct code_source *source = walk->source;
-	const struct code_extent range = {vaddr, LINK_BYTES};
+	const struct code_extent extent = {vaddr, LINK_BYTES};
 	ZydisDecodedInstruction instruction = {0};
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	uint8_t bytes[LINK_BYTES];
@@ -162,7 +162,7 @@ static int is_way_to_known(const struct walk *walk, uint64_t vaddr)
 
 	if (is_known(source, vaddr))
 		return 1;
-	if (source->read(source->context, &range, bytes))
+	if (source->read(source->context, &extent, bytes))
 		return 0;
 	do {
 		at += instruction.length;
@@ -255,17 +255,17 @@ static int follow_path(struct walk *walk, uint64_t vaddr)
 
 	if (result)
 		return result;
-	for (at = (size_t)(vaddr - piece->range.vaddr); at < piece->range.size;
+	for (at = (size_t)(vaddr - piece->extent.vaddr); at < piece->extent.size;
 	     at += instruction.length) {
 		if (piece->marks[at] == BEGINS)
 			return 0;
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&walk->decoder, piece->bytes + at,
-							 piece->range.size - at, &instruction,
+							 piece->extent.size - at, &instruction,
 							 operands)))
 			return -EBADMSG;
 		result = mark(piece, at, instruction.length);
 		if (!result)
-			result = look_at(walk, piece->range.vaddr + at, &instruction, operands);
+			result = look_at(walk, piece->extent.vaddr + at, &instruction, operands);
 		if (result != PATH_GOES_ON)
 			return result < 0 ? result : 0;
 	}

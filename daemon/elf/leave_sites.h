@@ -31,9 +31,9 @@ struct code_extent {
 struct code_source {
 	void *context;
 	/* Find the function around vaddr. */
-	int (*find)(void *context, uint64_t vaddr, struct code_extent *range);
-	/* Copy all bytes of a range. */
-	int (*read)(void *context, const struct code_extent *range, uint8_t *bytes);
+	int (*find)(void *context, uint64_t vaddr, struct code_extent *extent);
+	/* Copy all bytes of one. */
+	int (*read)(void *context, const struct code_extent *extent, uint8_t *bytes);
 	/* Find the function that the pointer at slot will point to, if it is one of this file. */
 	int (*resolve)(void *context, uint64_t slot, uint64_t *vaddr);
 	/* Functions that end a path when they are called, or jumped to. Borrowed. */

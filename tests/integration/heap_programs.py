@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import ProtocolError
+from harness import ProtocolError, Skip
 
 
 class Allocations:
@@ -25,6 +25,15 @@ class Allocations:
     def told(self):
         words = self.process.stdout.readline().split()
         return {name.decode(): int(size) for name, size in zip(words[::2], words[1::2])}
+
+
+def library(name):
+    """The path of a library that replaces the allocator."""
+    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise Skip(f"needs {name}")
 
 
 def leaf_weights(profile):

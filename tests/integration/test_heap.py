@@ -2,8 +2,8 @@
 """The heap of a process that was never restarted: what it allocates, by whom, exactly, whatever allocator it has."""
 import os
 
-from harness import PATIENCE, Skip, assert_equal, assert_in, descriptors, main, need_tool, proc_status, test, wait_until
-from heap_programs import Allocations, altered_code, heap_profile, leaf_weights
+from harness import PATIENCE, assert_equal, assert_in, descriptors, main, need_tool, proc_status, test, wait_until
+from heap_programs import Allocations, altered_code, heap_profile, leaf_weights, library
 from threads import host_switches
 
 
@@ -250,15 +250,6 @@ def throwing_program(scene):
         file.write(THROWING)
     assert_equal(scene.run(compiler, "-O1", "-o", program, source).returncode, 0, "exit status of the compiler")
     return program
-
-
-def library(name):
-    """The path of a library that replaces the allocator."""
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            return path
-    raise Skip(f"needs {name}")
 
 
 def throws_and_survives(scene, **environment):

@@ -4,20 +4,11 @@ import os
 import subprocess
 
 from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, test, wait_until
-from heap_programs import altered_code, heap_profile, leaf_weights
+from heap_programs import altered_code, heap_profile, leaf_weights, library
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads", "operators.cc")
 
 FUNCTIONS = "use_new", "use_array", "use_aligned", "use_nothrow", "use_large", "use_handler", "leak"
-
-
-def library(name):
-    """The path of a library that replaces the allocator."""
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            return path
-    raise Skip(f"needs {name}")
 
 
 def built(scene, options=()):

@@ -297,6 +297,20 @@ static void test_everything_fits_when_few_hits_would_take_little_of_the_budget(v
 	}
 }
 
+static void test_what_operators_return_has_to_fit_in_addition(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->costs.dear_ns = 20000;
+	begin(scene, 1);
+	heap_workers_turn(&scene->workers);
+	counted.followed += 1;
+	pass_window(scene, 1);
+	advance(scene, HEAP_GOVERNOR_PERIOD_NS);
+	assert_true(duty_cycle_fits(scene->duty, 0));
+	assert_false(duty_cycle_fits(scene->duty, 1));
+}
+
 static void test_what_the_window_saw_is_still_on_its_way_for_a_moment(void **state)
 {
 	struct scene *scene = *state;
@@ -361,6 +375,7 @@ int main(void)
 		TEST(test_samples_lie_as_far_apart_as_the_last_window_suggests),
 		TEST(test_windows_grow_with_the_budget_and_shrink_with_their_cost),
 		TEST(test_everything_fits_when_few_hits_would_take_little_of_the_budget),
+		TEST(test_what_operators_return_has_to_fit_in_addition),
 		TEST(test_what_the_window_saw_is_still_on_its_way_for_a_moment),
 		TEST(test_a_prober_that_fails_is_told),
 		TEST(test_a_window_that_sees_too_much_is_cut_off),

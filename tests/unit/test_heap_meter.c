@@ -75,6 +75,23 @@ static void test_only_what_came_since_the_last_look_is_spent(void **state)
 	assert_true(scene->meter.ledger.sums.base_ns >= 2.0 * NS_PER_SECOND);
 }
 
+static void test_what_it_costs_to_see_operators_return_is_told_apart(void **state)
+{
+	struct scene *scene = *state;
+	struct heap_spending spending;
+
+	counted[0].leaves = counted[1].followed = 70;
+	heap_meter_begin(&scene->meter, LATE);
+	counted[0].hits += 5;
+	counted[0].followed += 3;
+	counted[1].leaves += 2;
+	counted[1].dear += 2;
+	spending = heap_meter_look(&scene->meter, LATE + NS_PER_SECOND, 0);
+	assert_float_equal(spending.cost_ns, 5 * 1000 + 2 * 100000, 0);
+	assert_float_equal(spending.leaves_ns, 2 * 100000, 0);
+	assert_float_equal(spending.followed_ns, 3 * 100000, 0);
+}
+
 static void test_hits_in_windows_cost_no_return(void **state)
 {
 	struct scene *scene = *state;
@@ -190,6 +207,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_only_what_came_since_the_last_look_is_spent),
 		TEST(test_hits_in_windows_cost_no_return),
+		TEST(test_what_it_costs_to_see_operators_return_is_told_apart),
 		TEST(test_walks_cost_what_they_took_here),
 		TEST(test_costs_that_were_measured_meanwhile_count),
 		TEST(test_the_fuse_grows_with_the_budget_and_without_one_there_is_none),
