@@ -7,12 +7,15 @@
 #include "client/client.h"
 #include "client/command.h"
 #include "client/command_table.h"
+#include "client/short_name.h"
+#include "client/terminal.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/protocol.h"
 #include "common/text.h"
 
 #define DEFAULT_COUNT 10
+#define INDENT        6 /* of frames, columns */
 
 static struct leaks_values {
 	uint64_t older_ns;
@@ -82,14 +85,17 @@ static void print_process(const json_t *process)
 static void print_frames(const json_t *stack)
 {
 	const json_t *frames = json_object_get(stack, "frames");
+	size_t columns = terminal_columns();
 
 	/* The caller of the allocator first, as debuggers do. */
 	for (size_t i = json_array_size(frames); i-- > 0;) {
 		const json_t *frame = json_array_get(frames, i);
 		const char *name = json_string_value(json_array_get(frame, 0));
 		_cleanup_free_ char *text = text_copy_printable(name ? name : "?");
+		_cleanup_free_ char *fitting =
+			short_name(text, columns > INDENT ? columns - INDENT : 0);
 
-		printf("      %s\n", text);
+		printf("%*s%s\n", INDENT, "", fitting);
 	}
 }
 
@@ -134,8 +140,8 @@ static void print_result(const json_t *result)
 	_cleanup_free_ char *older = amount_age((double)values.older_ns / NS_PER_SECOND);
 	_cleanup_free_ char *leaks =
 		memory_format("leaks: held for %s or longer, and growing look after look", older);
-	_cleanup_free_ char *caches =
-		memory_format("not growing: held for %s or longer, as caches are", older);
+	_cleanup_free_ char *caches = memory_format(
+		"not growing look after look: held for %s or longer, as caches are", older);
 	_cleanup_free_ char *unclear = memory_format(
 		"too early to tell: held for %s or longer, not looked at for long", older);
 	size_t i, count, known_count = 0;
