@@ -3,6 +3,7 @@
 """Which processes are profiled: by pid, name, cgroup and all of them; until they are stopped, detached or gone."""
 import os
 import signal
+import subprocess
 
 from harness import (ProtocolError, Scene, Skip, assert_equal, assert_in, children_of, main, need_root, share_of, test, wait_until,
                      workload)
@@ -58,6 +59,17 @@ def a_kernel_thread_and_flamed_itself_are_refused(scene: Scene):
         if file.read().strip() != "kthreadd":
             raise Skip("pid 2 is not kthreadd: a pid namespace without kernel threads")
     assert_equal(error_of(daemon, "attach", pid=2).name, "kernel-thread")
+
+
+@test
+def a_target_is_called_what_it_runs(scene: Scene):
+    scene.flamed()
+    program = scene.start("sh", "-c", "read line; exec sleep infinity", stdin=subprocess.PIPE)
+    scene.attach(program)
+    assert_equal(scene.target(program.pid)["name"], "sh")
+    program.stdin.write(b"\n")
+    program.stdin.flush()
+    wait_until(lambda: scene.target(program.pid)["name"] == "sleep", "the new name")
 
 
 @test

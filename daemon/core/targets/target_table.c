@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "daemon/core/processes/access.h"
 #include "daemon/core/processes/cgroup_table.h"
 #include "daemon/core/processes/process_family.h"
@@ -473,6 +474,16 @@ static void notice_exits(struct target_table *table, uint64_t now_ns)
 		apply(table);
 }
 
+/* It runs another program: that is what it is called in lists from now on. */
+static void rename_target(struct target *target, const char name[RECORD_NAME_BYTES])
+{
+	char clean[PROCESS_NAME_BYTES];
+
+	utf8_clean(clean, sizeof(clean), name, strnlen(name, RECORD_NAME_BYTES));
+	free(target->name);
+	target->name = memory_format("%s", clean);
+}
+
 void target_table_on_process(struct target_table *table, const struct record_process *record)
 {
 	struct target *target = target_table_by_number(table, record->target);
@@ -488,6 +499,9 @@ void target_table_on_process(struct target_table *table, const struct record_pro
 	}
 	if (record->header.type == RECORD_EXIT && record->pid == target->pid)
 		table->has_exits = 1;
+	if (record->header.type == RECORD_EXEC && target->kind == TARGET_PID &&
+	    record->pid == target->pid)
+		rename_target(target, record->process_name);
 }
 
 void target_table_settle(struct target_table *table)
