@@ -11,13 +11,12 @@
 #include "common/memory.h"
 #include "daemon/core/heap/heap_table.h"
 #include "daemon/core/history/sum_table.h"
-#include "daemon/core/names/jit_maps.h"
 #include "daemon/core/names/module_table.h"
-#include "daemon/core/names/waker_names.h"
 #include "daemon/core/processes/cgroup_table.h"
 #include "daemon/core/targets/target_table.h"
 #include "daemon/core/unwinding/late_walk.h"
 #include "daemon/core/unwinding/mapping_tables.h"
+#include "daemon/core/unwinding/stack_maker.h"
 
 /* Stacks that were not met for so long are forgotten. */
 #define SUM_IDLE_NS (60 * NS_PER_SECOND)
@@ -27,22 +26,6 @@
 
 /* Attempts to find a moment in which no sample is under way. */
 #define LEDGER_TRIES 8
-
-/* The last page of user memory. */
-#define UPROBES_PAGE UINT64_C(0x7fffffffe000)
-
-/* What the root end of a stack says when the walk did not reach the root. */
-static const enum frame_mark marks[WALK_END_COUNT] = {
-	[WALK_TRUNCATED] = FRAME_MARK_TRUNCATED,
-	[WALK_NO_RULE] = FRAME_MARK_NO_UNWIND_INFO,
-	[WALK_NO_TABLE] = FRAME_MARK_NO_UNWIND_INFO,
-	[WALK_UNSUPPORTED] = FRAME_MARK_NO_UNWIND_INFO,
-	[WALK_UNREADABLE] = FRAME_MARK_UNREADABLE,
-	[WALK_UNMAPPED] = FRAME_MARK_UNMAPPED,
-	[WALK_NO_MEMORY] = FRAME_MARK_NO_MEMORY,
-	[WALK_EXEC] = FRAME_MARK_EXEC,
-	[WALK_FRAME_POINTER] = FRAME_MARK_FRAME_POINTER,
-};
 
 /* ---- The stages of a sample ---- */
 
@@ -72,51 +55,18 @@ static int judge(struct pipeline *pipeline, const struct record_sample *sample, 
 	return 1;
 }
 
-/*
- * A bare pc means something in its process alone: give it the module of that process. One page is
- * where the kernel runs the instructions that probes have displaced, and where functions return to
- * whose return is probed.
- */
-static uint64_t place_pc(struct pipeline *pipeline, uint32_t thread, uint64_t pc)
+static struct stack_maker maker_of(const struct pipeline *pipeline)
 {
-	if (pc >= UPROBES_PAGE)
-		return frame_pack(MODULE_MARK, FRAME_MARK_UPROBES);
-
-	struct process *process = process_table_process(
-		pipeline->processes, process_table_thread(pipeline->processes, thread)->process);
-
-	if (process->jit_module == MODULE_NONE)
-		process->jit_module = jit_maps_add(pipeline->jit_maps, process);
-	return frame_pack(process->jit_module, pc);
+	return (struct stack_maker){pipeline->stacks, pipeline->processes, pipeline->jit_maps,
+				    pipeline->waker_names};
 }
 
-/*
- * The frames of a sample as one stack, leaf first: what was waited for, if anything, then kernel on
- * top of user, a mark at the root when the stack is not whole. A return address may belong to the
- * function behind the call (when the call does not return), so callers are taken one byte earlier,
- * inside the call; user frames come so already.
- */
-static uint32_t make_stack(struct pipeline *pipeline, uint32_t thread,
+static uint32_t make_stack(const struct pipeline *pipeline, uint32_t thread,
 			   const struct record_sample *sample, enum frame_mark leaf)
 {
-	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 2];
-	size_t count = 0;
-	enum frame_mark mark =
-		sample->walk_end < WALK_END_COUNT ? marks[sample->walk_end] : FRAME_MARK_NONE;
+	const struct stack_maker maker = maker_of(pipeline);
 
-	if (leaf != FRAME_MARK_NONE)
-		addresses[count++] = frame_pack(MODULE_MARK, leaf);
-	for (uint32_t i = 0; i < (uint32_t)sample->kernel_count + sample->user_count; i++) {
-		int is_caller = i != 0 && i < sample->kernel_count;
-		uint64_t address = sample->frames[i] - (uint64_t)is_caller;
-
-		if (frame_module(address) == MODULE_NONE)
-			address = place_pc(pipeline, thread, address);
-		addresses[count++] = address;
-	}
-	if (mark != FRAME_MARK_NONE)
-		addresses[count++] = frame_pack(MODULE_MARK, mark);
-	return stack_table_add(pipeline->stacks, addresses, count);
+	return stack_maker_add(&maker, thread, sample, leaf);
 }
 
 static void credit_targets(struct pipeline *pipeline, uint32_t thread,
@@ -223,47 +173,6 @@ static void on_sum(void *context, const struct record_sample *sample)
 	sum_table_add(pipeline->sums, &stack, sample->time_ns);
 }
 
-/* Whether the one user that may look into both processes is the same. */
-static int is_foreign(const struct record_sample *waker, const struct process *sleeper)
-{
-	return waker->owner_uid == RECORD_NO_OWNER || waker->owner_uid != sleeper->owner_uid ||
-	       waker->owner_gid != sleeper->owner_gid;
-}
-
-/*
- * The stack of a sleep with its waker's on top, the other way round: the two meet where the one
- * wakes the other.
- */
-static uint32_t add_waker(struct pipeline *pipeline, const struct record_sample *waker,
-			  uint32_t sleep_thread, uint32_t sleep_stack)
-{
-	const struct process *process = process_table_process(
-		pipeline->processes,
-		process_table_thread(pipeline->processes, sleep_thread)->process);
-	uint64_t addresses[RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES + 3];
-	uint32_t frames = (uint32_t)waker->kernel_count + waker->user_count;
-	int is_interrupt = (waker->flags & SAMPLE_INTERRUPT) != 0;
-	int is_hidden = !is_interrupt && is_foreign(waker, process);
-	size_t count = 0;
-
-	addresses[count++] = is_interrupt
-				     ? frame_pack(MODULE_MARK, FRAME_MARK_INTERRUPT)
-				     : waker_names_frame(pipeline->waker_names, waker->thread_name);
-	if (waker->walk_end < WALK_END_COUNT && marks[waker->walk_end] != FRAME_MARK_NONE)
-		addresses[count++] = frame_pack(MODULE_MARK, marks[waker->walk_end]);
-	for (uint32_t i = frames; i-- > 0;) {
-		uint64_t address = waker->frames[i] - (i != 0 && i < waker->kernel_count);
-
-		/* Another process's names may be gone before this stack is. */
-		if (frame_module(address) == MODULE_NONE && waker->pid == process->pid)
-			address = place_pc(pipeline, sleep_thread, address);
-		addresses[count++] = address;
-	}
-	addresses[count++] =
-		frame_pack(MODULE_MARK, is_hidden ? FRAME_MARK_FOREIGN_WAKER : FRAME_MARK_WAKER);
-	return stack_table_add_to(pipeline->stacks, sleep_stack, addresses, count);
-}
-
 /* Who ended a sleep that was announced before. */
 static void on_waker(void *context, const struct record_sample *waker, uint64_t sleep_id)
 {
@@ -273,11 +182,12 @@ static void on_waker(void *context, const struct record_sample *waker, uint64_t 
 	if (!sleep || sleep->event != EVENT_OFFCPU)
 		return;
 	if (!sum_table_find(pipeline->sums, waker->id)) {
+		const struct stack_maker maker = maker_of(pipeline);
 		struct sum_stack both = *sleep;
 
 		both.id = waker->id;
-		both.stacks[SUM_BLOCKED] =
-			add_waker(pipeline, waker, sleep->thread, sleep->stacks[SUM_BLOCKED]);
+		both.stacks[SUM_BLOCKED] = stack_maker_add_waker(&maker, waker, sleep->thread,
+								 sleep->stacks[SUM_BLOCKED]);
 		process_table_keep(pipeline->processes, both.thread);
 		stack_table_keep(pipeline->stacks, both.stacks[SUM_WAITED]);
 		sum_table_add(pipeline->sums, &both, clock_boot_ns());
