@@ -20,6 +20,9 @@
 #define TABLE_STEPS 8  /* halvings of MAPPING_TABLE_ENTRIES */
 #define PATH_STEPS  32 /* directories and mounts above a file */
 
+#define MAPPING_FACTOR   0x9e3779b97f4a7c15ULL /* spreads addresses */
+#define MAPPING_PERIOD_S 4 /* after so long a number may mean another file: module_sweep.h */
+
 /* Results of the look-up that are no mapping. */
 enum {
 	MAPPING_UNMAPPED = -1,       /* nothing there */
@@ -317,7 +320,8 @@ __weak __noinline int mapping_read(__u32 slot, __u64 pc)
 	found->module = known ? *known : (__u32)mapping_new_module(slot);
 	if (found->module == MODULE_NONE) {
 		found->offset = found->start;
-		scratch->mappings_of.mm = 0; /* the next walk tries again to get a number */
+		/* The next walk tries again to get a number. */
+		mapping_set_get(scratch)->of.mm = 0;
 	}
 	return 0;
 }
@@ -391,29 +395,30 @@ __weak __noinline int mapping_table_find(__u32 slot, __u64 pc)
 
 /*
  * Find the executable mapping of pc in the process of scratch->mm, after mapping_start(). Returns its
- * index in scratch->mappings, where it stays until SCRATCH_MAPPINGS others were found, or a
+ * index in the set of that process, where it stays until SCRATCH_MAPPINGS others were found, or a
  * negative number that says why there is none.
  */
 __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 {
 	struct scratch *scratch = scratch_get(slot);
+	struct mapping_set *set;
 	__u32 i;
 	int error;
 
 	if (!scratch)
 		return MAPPING_BROKEN;
+	set = mapping_set_get(scratch);
 	for (i = 0; i < SCRATCH_MAPPINGS; i++) {
 		/* Slots that were not filled are empty ranges. */
-		if (pc - scratch->mappings[i].start <
-		    scratch->mappings[i].end - scratch->mappings[i].start)
+		if (pc - set->mappings[i].start < set->mappings[i].end - set->mappings[i].start)
 			return (int)i;
 	}
 	error = mapping_in_tables ? mapping_table_find(slot, pc)
 				  : mapping_descend(slot, scratch, pc);
 	if (error)
 		return error;
-	i = scratch->mapping_count++ % SCRATCH_MAPPINGS;
-	scratch->mappings[i] = scratch->found;
+	i = set->count++ % SCRATCH_MAPPINGS;
+	set->mappings[i] = scratch->found;
 	module_touch(scratch->found.module);
 	return (int)i;
 }
@@ -446,22 +451,25 @@ static __always_inline int mapping_changes(__u64 address, __u32 *changes)
 static __always_inline void mapping_start(struct scratch *scratch, const struct task_struct *task)
 {
 	const struct sampler_settings *knobs = settings_get();
-	struct mapping_state *of = &scratch->mappings_of, now = {.mm = scratch->mm};
+	struct mapping_state now = {.mm = scratch->mm};
+	struct mapping_set *set;
 
 	now.start_time_ns = task->group_leader->start_boottime;
 	now.programs = task->group_leader->self_exec_id;
-	now.second = knobs ? knobs->now_s : 0;
+	now.period = knobs ? knobs->now_s / MAPPING_PERIOD_S : 0;
+	scratch->set = (__u32)(now.mm * MAPPING_FACTOR >> 32);
+	set = mapping_set_get(scratch);
 	if (mapping_changes(now.mm, &now.changes))
 		now.mm = 0;
-	else if (now.mm == of->mm && now.start_time_ns == of->start_time_ns &&
-		 now.programs == of->programs && now.changes == of->changes &&
-		 now.second == of->second)
+	else if (now.mm == set->of.mm && now.start_time_ns == set->of.start_time_ns &&
+		 now.programs == set->of.programs && now.changes == set->of.changes &&
+		 now.period == set->of.period)
 		return;
-	*of = now;
-	scratch->mapping_count = 0;
-	scratch->last_mapping = 0;
+	set->of = now;
+	set->count = 0;
+	set->last = 0;
 	for (__u32 i = 0; i < SCRATCH_MAPPINGS; i++)
-		scratch->mappings[i].start = scratch->mappings[i].end = 0;
+		set->mappings[i].start = set->mappings[i].end = 0;
 }
 
 /* The frame of pc in mapping. */

@@ -183,7 +183,7 @@ int on_mapping_test(struct bpf_raw_tracepoint_args *context)
 	index = mapping_find(SCRATCH_ASKED, context->args[0]);
 	if (index < 0)
 		return index;
-	tested_mapping = scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
+	tested_mapping = mapping_set_get(scratch)->mappings[index & (SCRATCH_MAPPINGS - 1)];
 	return 0;
 }
 

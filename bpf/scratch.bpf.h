@@ -12,14 +12,15 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/unwind_step.h"
 
-#define SCRATCH_FRAMES   256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
-#define SCRATCH_MAPPINGS 8   /* a power of two */
-#define SCRATCH_RULES    128 /* kept from walk to walk, a power of two */
-#define SCRATCH_STACK    128 /* words: reading these takes hardly longer than reading two */
-#define SCRATCH_PATH     (2 * RECORD_PATH_BYTES)
-#define SCRATCH_WINDOW   32   /* words of a kernel structure, in which all fields of interest lie */
-#define OUTSIDE_WORDS    2048 /* of another task's stack */
-#define NO_ADDRESS       (1ULL << 63)
+#define SCRATCH_FRAMES    256 /* a power of two over RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES */
+#define SCRATCH_PROCESSES 8   /* whose mappings are kept from walk to walk; a power of two */
+#define SCRATCH_MAPPINGS  8   /* of each; a power of two */
+#define SCRATCH_RULES     128 /* kept from walk to walk, a power of two */
+#define SCRATCH_STACK     128 /* words: reading these takes hardly longer than reading two */
+#define SCRATCH_PATH      (2 * RECORD_PATH_BYTES)
+#define SCRATCH_WINDOW    32 /* words of a kernel structure, in which all fields of interest lie */
+#define OUTSIDE_WORDS     2048 /* of another task's stack */
+#define NO_ADDRESS        (1ULL << 63)
 
 enum scratch_slot {
 	SCRATCH_SAMPLE,
@@ -57,7 +58,15 @@ struct mapping_state {
 	__u64 start_time_ns;
 	__u64 programs; /* that the process has executed: memory is used again for another mm */
 	__u32 changes;  /* of its mappings */
-	__u32 second;   /* numbers of modules are looked up again in the next one */
+	__u32 period;   /* numbers of modules are looked up again in the next one */
+};
+
+/* Mappings of one process that were found. */
+struct mapping_set {
+	struct mapping_state of;
+	__u32 count; /* ever added; the last SCRATCH_MAPPINGS are there */
+	__u32 last;  /* that was found */
+	struct mapping mappings[SCRATCH_MAPPINGS];
 };
 
 struct scratch {
@@ -70,9 +79,8 @@ struct scratch {
 	__u64 start_time_ns; /* of the process */
 	__u32 pid;
 
-	__u32 mapping_count; /* ever added; the last SCRATCH_MAPPINGS are there */
-	struct mapping mappings[SCRATCH_MAPPINGS]; /* kept from walk to walk */
-	struct mapping_state mappings_of;
+	struct mapping_set sets[SCRATCH_PROCESSES];
+	__u32 set;            /* of the process that is walked */
 	struct mapping found; /* by the look-up in the mapping tree */
 
 	struct unwind_frame frame; /* that the walk has come to */
@@ -83,7 +91,6 @@ struct scratch {
 	__u64 copied_from;
 	__u64 missed;                           /* address that the copy does not hold, 0: none */
 	__u32 found_module;                     /* of the last one */
-	__u32 last_mapping;                     /* that was found, in mappings */
 	struct known_rule known[SCRATCH_RULES]; /* by a hash of their place; outlive the walk */
 	__u64 stack_from;           /* where stack is in the process, NO_ADDRESS: nowhere */
 	__u64 stack[SCRATCH_STACK]; /* what was read of the current task's last */
@@ -109,6 +116,12 @@ struct {
 static inline struct scratch *scratch_get(__u32 slot)
 {
 	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+/* Of the process that is walked. */
+static inline struct mapping_set *mapping_set_get(struct scratch *scratch)
+{
+	return &scratch->sets[scratch->set & (SCRATCH_PROCESSES - 1)];
 }
 
 /* Of the stack of a thread that is looked at from outside; one look at a time. */

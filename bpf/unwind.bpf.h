@@ -188,6 +188,7 @@ __weak __noinline int unwind_probed(__u32 slot)
 __weak __noinline int unwind_advance(__u32 slot)
 {
 	struct scratch *scratch = scratch_get(slot);
+	struct mapping_set *set;
 	struct mapping *mapping;
 	__u64 pc, place;
 	int index, is_32_bit;
@@ -196,7 +197,8 @@ __weak __noinline int unwind_advance(__u32 slot)
 		return WALK_UNREADABLE;
 	pc = unwind_lookup_pc(&scratch->frame);
 	/* Most callers are in the file that the frame before is in. */
-	mapping = &scratch->mappings[scratch->last_mapping & (SCRATCH_MAPPINGS - 1)];
+	set = mapping_set_get(scratch);
+	mapping = &set->mappings[set->last & (SCRATCH_MAPPINGS - 1)];
 	if (pc - mapping->start >= mapping->end - mapping->start) {
 		index = mapping_find(slot, pc);
 		/* Before the first byte of the page for probes, to which functions return. */
@@ -209,8 +211,8 @@ __weak __noinline int unwind_advance(__u32 slot)
 						(SCRATCH_FRAMES - 1)] = pc & FRAME_OFFSET_MASK;
 			return WALK_UNMAPPED;
 		}
-		scratch->last_mapping = (__u32)index;
-		mapping = &scratch->mappings[index & (SCRATCH_MAPPINGS - 1)];
+		set->last = (__u32)index;
+		mapping = &set->mappings[index & (SCRATCH_MAPPINGS - 1)];
 	}
 	if (mapping->module == MODULE_NONE && !scratch->is_outside && unwind_probed(slot))
 		return UNWIND_GOES_ON;
