@@ -125,19 +125,30 @@ def a_leak_by_an_operator_is_called_one(scene):
     program.end()
 
 
-# Of what a round of the workload does: operators that may throw, and all that allocates; as much is freed. A walk is a guess.
-OPERATORS, ALLOCATIONS, WALK_NS = 6, 9, 2500
+# Of what a round of the workload does: operators that may throw and do not, and all that allocates; as much is freed, nearly.
+OPERATORS, ALLOCATIONS, WALK_NS = 6, 8, 2500  # a walk is a guess
 
 
 def budget_for_all_but_operators(scene, rounds):
-    """A budget that everything exceeds, and all but what operators return does not."""
+    """About a budget that everything exceeds, and all but what operators return does not."""
     probes = wait_until(lambda: (found := scene.daemons[-1].request("status")["sampling"]["probes"])["measured"] and found,
                         "the costs are measured")
     rest = rounds * ALLOCATIONS * (probes["pair_ns"] + probes["free_ns"] + WALK_NS) / 1e9
-    all_of_it = rest + rounds * OPERATORS * probes["dear_ns"] / 1e9
-    if all_of_it < 2 * rest:
+    operators = rounds * OPERATORS * probes["dear_ns"] / 1e9
+    if operators < rest:
         raise Skip("probing a return is not dear here")
-    return 100 * (rest * all_of_it) ** 0.5
+    return 100 * (rest * (rest + operators)) ** 0.5
+
+
+def tier_with(scene, program, budget):
+    """The tier that a budget leads to; the full one when that is held for longer than budgets are judged by."""
+    scene.flamectl("detach", program.pid)
+    scene.flamectl("attach", program.pid, "-e", "heap", "--budget", f"{budget:.2f}")
+
+    def settled():
+        found = told_process(scene, program.pid)
+        return found["tier"] if found["tier"] != "full" or found["watched_seconds"] > 7 else None
+    return wait_until(settled, "a tier")
 
 
 @test
@@ -146,10 +157,15 @@ def what_operators_return_is_given_up_before_the_list_is(scene):
     program = Operators(scene, 400, "libtcmalloc_minimal.so.4")
     scene.attach(program, "-e", "heap")
     budget = budget_for_all_but_operators(scene, 350)
-    scene.flamectl("detach", program.pid)
-    scene.flamectl("attach", program.pid, "-e", "heap", "--budget", f"{budget:.2f}")
     program.go()
-    process = wait_until(lambda: (found := told_process(scene, program.pid))["tier"] == "partial" and found, "the tier partial")
+    # How fast it is, and what a walk costs, depends on what else runs.
+    for _ in range(8):
+        tier = tier_with(scene, program, budget)
+        if tier == "partial":
+            break
+        budget *= 0.85 if tier == "full" else 1.2
+    process = told_process(scene, program.pid)
+    assert_equal(process["tier"], "partial", f"tier with a budget of {budget}")
     assert not process["complete"]
     assert_in("blocks that C++ operator new gave are not in", " ".join(process["notes"]))
     assert_in("larger --budget", " ".join(process["notes"]))
