@@ -7,6 +7,22 @@ from heap_programs import Allocations, altered_code, heap_profile, leaf_weights,
 from threads import host_switches
 
 
+def counts_exactly(scene, program):
+    """Watch a program of no more than can be recorded: what it says of itself is what is shown. Returns that."""
+    scene.attach(program, "-e", "heap")
+    program.go()
+    scene.wait_samples(program.pid, 1000)
+    told = program.stop()
+    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+    return told
+
+
+def holds_leak(scene, program, told):
+    held = {stack["frames"][-1][0]: stack["bytes"] for stack in
+            scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"]}
+    assert_equal(held["leak"], told["leak"])
+
+
 @test
 def allocations_of_a_quiet_program_are_exact(scene):
     scene.flamed()
@@ -125,9 +141,7 @@ def without_links_for_many_probes_single_ones_do(scene):
     assert not capabilities(daemon.core())["CapPrm"]
     told = program.stop()
     assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
-    held = {stack["frames"][-1][0]: stack["bytes"] for stack in
-            scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"]}
-    assert_equal(held["leak"], told["leak"])
+    holds_leak(scene, program, told)
     scene.flamectl("detach", program.pid)
     wait_until(lambda: not altered_code(program.pid), "the code is as it was")
 
@@ -186,11 +200,7 @@ def who_takes_memory_from_the_kernel_itself_is_not_called_idle(scene):
 def a_static_program_is_watched_by_its_symbols(scene):
     scene.flamed()
     program = Allocations(scene, 1000, "allocations_static")
-    scene.attach(program, "-e", "heap")
-    program.go()
-    scene.wait_samples(program.pid, 1000)
-    told = program.stop()
-    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+    counts_exactly(scene, program)
 
 
 @test
@@ -278,15 +288,7 @@ def watched_with_musl(scene, *options):
     assert_equal(done.returncode, 0, f"exit status of the compiler: {done.stderr}")
     scene.flamed()
     program = Allocations(scene, 1000, name=program)
-    scene.attach(program, "-e", "heap")
-    program.go()
-    scene.wait_samples(program.pid, 1000)
-    told = program.stop()
-    weights = leaf_weights(heap_profile(scene, program.pid))
-    assert_equal(weights["churn"], told["churn"])
-    held = {stack["frames"][-1][0]: stack["bytes"] for stack in
-            scene.flamectl_json("leaks", program.pid, "--older", "0s")["stacks"]}
-    assert_equal(held["leak"], told["leak"])
+    holds_leak(scene, program, counts_exactly(scene, program))
 
 
 @test
@@ -308,11 +310,7 @@ def replaced_allocator(scene, name, throws=True):
     else:
         scene.flamed()
     program = Allocations(scene, 1000, env=dict(os.environ, LD_PRELOAD=path))
-    scene.attach(program, "-e", "heap")
-    program.go()
-    scene.wait_samples(program.pid, 1000)
-    told = program.stop()
-    assert_equal(leaf_weights(heap_profile(scene, program.pid))["churn"], told["churn"])
+    counts_exactly(scene, program)
 
 
 @test

@@ -6,28 +6,14 @@
 
 #include "bpf/stack_copy.h"
 #include "common/frame.h"
-#include "daemon/core/names/module_table.h"
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/only_module.h"
 
 #define STACK_ADDRESS 0x7fff0000
 #define STACK_WORDS   64
 #define CODE_START    0x400000
 #define CODE_END      0x500000
 #define MODULE_NUMBER 5
-
-/* In place of the module table: one module. */
-static struct module only_module;
-
-struct module *module_table_find(const struct module_table *table, uint32_t number)
-{
-	(void)table;
-	return number == MODULE_NUMBER ? &only_module : NULL;
-}
-
-int module_is_pending(const struct module *module)
-{
-	return module->state == MODULE_READING;
-}
 
 static union {
 	struct record_sample head;

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "common/frame.h"
-#include "daemon/core/names/module_table.h"
 #include "daemon/core/sampling/perf_processes.h"
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/only_module.h"
 
 #define PID           77
 #define STACK_ADDRESS 0x7fff0000
@@ -17,20 +17,6 @@
 #define SAMPLE_BYTES                    \
 	(sizeof(struct record_sample) + \
 	 (RECORD_KERNEL_FRAMES + RECORD_USER_FRAMES) * sizeof(uint64_t))
-
-/* In place of the module table: one module. */
-static struct module only_module;
-
-struct module *module_table_find(const struct module_table *table, uint32_t number)
-{
-	(void)table;
-	return number == MODULE_NUMBER ? &only_module : NULL;
-}
-
-int module_is_pending(const struct module *module)
-{
-	return module->state == MODULE_READING;
-}
 
 /* A backlog, a process, and a sample of it with a stack of frame pointers. */
 struct scene {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "daemon/core/names/module_table.h"
 #include "daemon/core/sampling/perf_merge.h"
 #include "daemon/core/sampling/profiled_set.h"
 #include "daemon/core/sampling/receiver.h"
@@ -100,25 +99,6 @@ void broker_client_send(struct broker_client *client, const struct broker_reques
 	questions[question_count].cpu = (uint32_t)request->value;
 	questions[question_count].done = done;
 	questions[question_count++].context = context;
-}
-
-struct module *module_table_find(const struct module_table *table, uint32_t number)
-{
-	(void)table;
-	(void)number;
-	return NULL;
-}
-
-int module_is_pending(const struct module *module)
-{
-	(void)module;
-	return 0;
-}
-
-void module_table_add(struct module_table *table, const struct record_module *record)
-{
-	(void)table;
-	(void)record;
 }
 
 /* The last sample that was told, without its frames. */

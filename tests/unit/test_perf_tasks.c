@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/frame.h"
-#include "daemon/core/names/module_table.h"
 #include "daemon/core/sampling/perf_backlog.h"
 #include "daemon/core/sampling/perf_processes.h"
 #include "daemon/core/sampling/perf_record.h"
@@ -38,25 +37,6 @@ void broker_client_send(struct broker_client *client, const struct broker_reques
 	maps_wanted = done;
 	maps_context = context;
 	maps_pid = request->pid;
-}
-
-struct module *module_table_find(const struct module_table *table, uint32_t number)
-{
-	(void)table;
-	(void)number;
-	return NULL;
-}
-
-int module_is_pending(const struct module *module)
-{
-	(void)module;
-	return 0;
-}
-
-void module_table_add(struct module_table *table, const struct record_module *record)
-{
-	(void)table;
-	(void)record;
 }
 
 static void on_process(void *context, const struct record_process *record)
