@@ -2,6 +2,7 @@
 """C++ operators of allocators that do not call malloc: what they return is seen although they may throw."""
 import os
 import subprocess
+import tempfile
 
 from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, test, wait_until
 from heap_programs import altered_code, heap_profile, leaf_weights, library
@@ -11,9 +12,14 @@ SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloa
 FUNCTIONS = "use_new", "use_array", "use_aligned", "use_nothrow", "use_large", "use_handler", "leak"
 
 
+BUILT = tempfile.TemporaryDirectory(prefix="flame-operators-")
+
+
 def built(scene, options=()):
-    """The workload of that name, compiled here."""
-    program = scene.path("operators")
+    """The workload of that name, compiled here once for each set of options."""
+    program = os.path.join(BUILT.name, "operators" + "".join(options))
+    if os.path.exists(program):
+        return program
     done = scene.run(need_tool("g++"), "-std=c++17", "-O2", "-g0", "-pthread", *options, "-o", program, SOURCE)
     assert_equal(done.returncode, 0, f"exit status of the compiler: {done.stderr}")
     return program
@@ -187,7 +193,7 @@ def what_operators_return_is_given_up_before_the_list_is(scene):
 def survives_with(scene, allocator):
     """Attach and detach again and again while children are forked and threads throw; it must end well."""
     scene.flamed()
-    process = scene.start(built(scene), "dangers", 4, env=dict(os.environ, LD_PRELOAD=library(allocator)))
+    process = scene.start(built(scene), "dangers", 2, env=dict(os.environ, LD_PRELOAD=library(allocator)))
     attached = 0
     while process.poll() is None:
         done = scene.flamectl("attach", process.pid, "-e", "heap", "--budget", "0", status=None)
