@@ -193,7 +193,7 @@ def what_operators_return_is_given_up_before_the_list_is(scene):
 def survives_with(scene, allocator):
     """Attach and detach again and again while children are forked and threads throw; it must end well."""
     scene.flamed()
-    process = scene.start(built(scene), "dangers", 2, env=dict(os.environ, LD_PRELOAD=library(allocator)))
+    process = scene.start(built(scene), "dangers", 4, env=dict(os.environ, LD_PRELOAD=library(allocator)))
     attached = 0
     while process.poll() is None:
         done = scene.flamectl("attach", process.pid, "-e", "heap", "--budget", "0", status=None)
@@ -203,7 +203,7 @@ def survives_with(scene, allocator):
         except subprocess.TimeoutExpired:
             scene.flamectl("detach", process.pid, status=None)
     assert_equal(process.wait(PATIENCE), 0, "exit status")
-    assert attached > 1, "it was attached at all"
+    assert attached, "it was attached at all"
     counters = scene.daemons[-1].request("status")["counters"]
     assert_equal(counters["probes.altered"], 0, "places that are not as they were")
 
