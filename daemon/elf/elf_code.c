@@ -73,7 +73,8 @@ static int target_of(const GElf_Rela *relocation, const struct symbol_section *s
 	}
 }
 
-static int resolve_in(const struct elf_file *file, const struct elf_section *section, uint64_t slot,
+/* Errors: -ENOENT it is not there, -E2BIG too many were looked at. */
+static int resolve_in(struct elf_code *code, const struct elf_section *section, uint64_t slot,
 		      uint64_t *vaddr)
 {
 	struct symbol_section symbols = {0};
@@ -82,12 +83,14 @@ static int resolve_in(const struct elf_file *file, const struct elf_section *sec
 
 	if (section->header.sh_type != SHT_RELA || elf_section_read(section, &data))
 		return -ENOENT;
-	if (symbol_section_open(&symbols, file, elf_file_linked(file, section)))
+	if (symbol_section_open(&symbols, code->file, elf_file_linked(code->file, section)))
 		symbols.count = 0;
-	for (int i = 0; i < (int)ELF_CODE_MAX_RELOCATIONS && gelf_getrela(data, i, &relocation);
-	     i++)
+	for (int i = 0; gelf_getrela(data, i, &relocation); i++) {
+		if (code->relocation_count++ == ELF_CODE_MAX_RELOCATIONS)
+			return -E2BIG;
 		if (relocation.r_offset == slot)
 			return target_of(&relocation, &symbols, vaddr);
+	}
 	return -ENOENT;
 }
 
@@ -96,10 +99,11 @@ static int resolve(void *context, uint64_t slot, uint64_t *vaddr)
 	struct elf_code *code = context;
 	int error = -ENOENT;
 
-	if (code->resolved_count++ >= ELF_CODE_MAX_RESOLVED)
+	if (code->resolved_count++ >= ELF_CODE_MAX_RESOLVED ||
+	    code->relocation_count > ELF_CODE_MAX_RELOCATIONS)
 		return -E2BIG;
-	for (size_t i = 1; error && i < code->file->section_count; i++)
-		error = resolve_in(code->file, &code->file->sections[i], slot, vaddr);
+	for (size_t i = 1; error == -ENOENT && i < code->file->section_count; i++)
+		error = resolve_in(code, &code->file->sections[i], slot, vaddr);
 	return error;
 }
 

@@ -11,14 +11,15 @@
 #include "daemon/elf/function_list.h"
 #include "daemon/elf/leave_sites.h"
 
-#define ELF_CODE_MAX_RESOLVED    64                  /* pointers that are looked up */
-#define ELF_CODE_MAX_RELOCATIONS (UINT32_C(1) << 20) /* of a section that are looked at */
+#define ELF_CODE_MAX_RESOLVED    512                  /* pointers that are looked up */
+#define ELF_CODE_MAX_RELOCATIONS (UINT32_C(64) << 20) /* that are looked at, for all of them */
 
 /* Zero-initialised is one that may be released. */
 struct elf_code {
 	const struct elf_file *file; /* borrowed */
 	struct function_list functions;
 	uint32_t resolved_count;
+	uint32_t relocation_count;
 };
 
 void elf_code_init(struct elf_code *code, const struct elf_file *file);
