@@ -140,10 +140,11 @@ int BPF_PROG(on_thread_exit, struct task_struct *task)
 	task = bpf_get_current_task_btf();
 	if (!knobs || !scratch || (task->flags & PF_KTHREAD))
 		return 0;
-	sleeper = sleeper_of(task, 0, 1U << EVENT_OFFCPU, knobs);
+	sleeper = sleeper_of(task, 0, WATCHED_EVENTS, knobs);
 	if (!sleeper)
 		return 0;
 	look_fill(scratch, task, sleeper, bpf_ktime_get_boot_ns(), knobs);
+	scratch->sample.flags = SAMPLE_LAST;
 	bpf_ringbuf_output(&records, &scratch->sample, LOOK_BYTES, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -75,6 +75,7 @@ enum sample_flag {
 	SAMPLE_STACK_COPIED = 8, /* a RECORD_STACK came before: the walk can be finished */
 	SAMPLE_INTERRUPT = 16,   /* RECORD_WAKER: no thread did it, but an interrupt */
 	SAMPLE_COUNTED = 32,     /* RECORD_WAKER: part of the sleep is counted already */
+	SAMPLE_LAST = 64,        /* RECORD_LOOK: the thread ends */
 };
 
 struct record_sample {

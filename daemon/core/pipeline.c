@@ -18,9 +18,6 @@
 #include "daemon/core/unwinding/mapping_tables.h"
 #include "daemon/core/unwinding/stack_maker.h"
 
-/* Stacks that were not met for so long are forgotten. */
-#define SUM_IDLE_NS (60 * NS_PER_SECOND)
-
 /* So many sums are read one by one in less time than all places where there may be one. */
 #define SUMS_FEW 1024
 
@@ -214,12 +211,23 @@ static uint64_t at_most(uint64_t value, uint64_t limit)
 	return value < limit ? value : limit;
 }
 
+/* Its stacks need not be kept for another of its sleeps. */
+static void end_thread(struct pipeline *pipeline, const struct record_sample *look)
+{
+	uint32_t thread = process_table_add(pipeline->processes, look);
+
+	sum_table_end(pipeline->sums, thread);
+	process_table_release(pipeline->processes, thread);
+}
+
 /* What a thread used since the last look, by the scheduler's account. */
 static void on_look(void *context, const struct record_sample *look)
 {
 	struct pipeline *pipeline = context;
 	uint64_t elapsed_ns = look->frames[LOOK_ELAPSED];
 
+	if (look->flags & SAMPLE_LAST)
+		end_thread(pipeline, look);
 	if (elapsed_ns == 0 || elapsed_ns > look->time_ns)
 		return;
 	cgroup_table_learn(pipeline->cgroups, look->cgroup_id, look->pid);
@@ -327,8 +335,7 @@ uint64_t pipeline_look(struct pipeline *pipeline)
 	struct bucket_totals *totals = bucket_ring_totals(pipeline->history, summing.from_ns);
 	if (totals && settings->duty != UINT32_MAX)
 		totals->duty = (float)settings->duty / (float)UINT32_MAX;
-	if (summing.to_ns > SUM_IDLE_NS)
-		sum_table_evict(pipeline->sums, summing.to_ns - SUM_IDLE_NS, forget_sum, pipeline);
+	sum_table_evict(pipeline->sums, summing.to_ns, forget_sum, pipeline);
 	return pipeline->looked_cpu_ns - cpu_ns;
 }
 

@@ -57,6 +57,22 @@ def a_busy_program_may_end_while_samples_are_on_their_way(scene: Scene):
 
 
 @test
+def stacks_of_threads_that_ended_are_not_kept_in_the_kernel(scene: Scene):
+    daemon = scene.flamed()
+    program = scene.start("sh", "-c", "read line; for i in $(seq 300); do /bin/true; done; read line", stdin=subprocess.PIPE)
+    scene.attach(program, "-e", "offcpu,fault")
+
+    def status():
+        return daemon.request("status")
+    program.stdin.write(b"\n")
+    program.stdin.flush()
+    wait_until(lambda: status()["counters"]["processes.exited"] >= 300, "three hundred children end")
+    wait_until(lambda: status()["counters"]["samples.summed"] > 300, "what they did is added up")
+    wait_until(lambda: status()["sampling"]["watch"]["stacks"] < 100, "their stacks are forgotten", timeout=20)
+    assert_equal(status()["samples"]["lost"]["sums_full"], 0)
+
+
+@test
 def a_program_that_becomes_another_is_watched_on(scene: Scene):
     scene.flamed()
     program = scene.start("sh", "-c", "read line; exec sleep infinity", stdin=subprocess.PIPE)

@@ -2,6 +2,7 @@
 #include "daemon/core/history/sum_table.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/memory.h"
@@ -135,7 +136,7 @@ static void what_is_not_used_is_dropped(void **state)
 	announce(fixture, 1, 10 * SECOND);
 	announce(fixture, 2, 10 * SECOND);
 	assert_int_equal(apply(fixture, 2, &sum), 1);
-	sum_table_evict(fixture->sums, 50 * SECOND, on_dropped, fixture);
+	sum_table_evict(fixture->sums, 50 * SECOND + SUM_TABLE_IDLE_NS, on_dropped, fixture);
 	assert_int_equal(fixture->dropped, 1);
 	assert_int_equal(sum_table_count(fixture->sums), 1);
 	sum_table_ids(fixture->sums, &id);
@@ -143,6 +144,39 @@ static void what_is_not_used_is_dropped(void **state)
 	assert_int_equal(apply(fixture, 1, &sum), -ENOENT);
 	announce(fixture, 1, 60 * SECOND);
 	assert_int_equal(apply(fixture, 1, &sum), 1);
+}
+
+static uint32_t add_thread(const struct fixture *fixture, uint32_t tid, const char *name)
+{
+	struct record_sample sample = {.pid = 1, .tid = tid};
+
+	strcpy(sample.process_name, name);
+	return process_table_add(fixture->processes, &sample);
+}
+
+/* Whatever the thread was called; another one of the process is not concerned. */
+static void what_belongs_to_a_thread_that_ended_is_dropped_soon(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t renamed = add_thread(fixture, 1, "renamed"), other = add_thread(fixture, 2, "");
+	uint64_t now_ns = 100 * SECOND;
+
+	announce(fixture, 1, now_ns);
+	sum_table_evict(fixture->sums, now_ns, on_dropped, fixture);
+	sum_table_end(fixture->sums, other);
+	for (int i = 0; i < 5; i++)
+		sum_table_evict(fixture->sums, now_ns += SECOND, on_dropped, fixture);
+	assert_int_equal(sum_table_count(fixture->sums), 1);
+	sum_table_end(fixture->sums, renamed);
+	/* Not as long as it may be on its way out. */
+	sum_table_evict(fixture->sums, now_ns + SECOND / 2, on_dropped, fixture);
+	sum_table_evict(fixture->sums, now_ns += SECOND, on_dropped, fixture);
+	assert_int_equal(sum_table_count(fixture->sums), 1);
+	sum_table_evict(fixture->sums, now_ns += SECOND, on_dropped, fixture);
+	assert_int_equal(sum_table_count(fixture->sums), 0);
+	assert_int_equal(fixture->dropped, 1);
+	process_table_release(fixture->processes, renamed);
+	process_table_release(fixture->processes, other);
 }
 
 static void a_stack_that_is_announced_again_starts_anew(void **state)
@@ -196,6 +230,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(time_is_spread_over_the_buckets_that_it_lies_in,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_not_used_is_dropped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_belongs_to_a_thread_that_ended_is_dropped_soon,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stack_that_is_announced_again_starts_anew, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_sleep_can_be_given_to_its_waker_afterwards,

@@ -217,7 +217,7 @@ static void test_each_event_gets_the_hooks_that_it_needs(void **state)
 		uint64_t hooks;
 	} cases[] = {
 		{OFFCPU, SWITCH_HOOK | EXIT_HOOK},
-		{FAULT, FAULT_HOOK},
+		{FAULT, FAULT_HOOK | EXIT_HOOK},
 		{OFFCPU | FAULT, SWITCH_HOOK | EXIT_HOOK | FAULT_HOOK},
 		{1U << EVENT_CPU, 0},
 		{0, 0},

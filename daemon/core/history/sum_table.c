@@ -22,6 +22,19 @@ struct move {
 	uint32_t to_stack;
 };
 
+/* A thread that ended, whatever it was called. */
+struct ended {
+	uint64_t start_time_ns; /* of its process */
+	uint32_t tid;
+};
+
+struct ended_set {
+	struct ended *threads;
+	size_t count;
+	size_t capacity;
+	struct hashmap index;
+};
+
 struct sum_table {
 	struct bucket_ring *history;
 	struct process_table *processes;
@@ -32,6 +45,9 @@ struct sum_table {
 	uint32_t used;
 	uint32_t first_free; /* no free entry has a smaller number */
 	struct hashmap index;
+	struct ended_set ended;   /* not long ago */
+	struct ended_set leaving; /* longer ago: their entries are dropped next */
+	uint64_t ended_since_ns;
 	struct move *moves; /* since the last sum_table_settle() */
 	size_t move_count;
 	size_t move_capacity;
@@ -68,6 +84,12 @@ static void release_move(const struct sum_table *table, const struct move *move)
 	stack_table_release(table->stacks, move->to_stack);
 }
 
+static void ended_set_fini(struct ended_set *set)
+{
+	hashmap_fini(&set->index);
+	free(set->threads);
+}
+
 void sum_table_free(struct sum_table *table)
 {
 	if (!table)
@@ -79,6 +101,8 @@ void sum_table_free(struct sum_table *table)
 		if (table->entries[i].stack.id)
 			release(table, &table->entries[i].stack);
 	hashmap_fini(&table->index);
+	ended_set_fini(&table->ended);
+	ended_set_fini(&table->leaving);
 	free(table->entries);
 	free(table);
 }
@@ -205,23 +229,97 @@ void sum_table_settle(struct sum_table *table, uint64_t now_ns)
 	table->move_count = 0;
 }
 
-void sum_table_evict(struct sum_table *table, uint64_t before_ns,
+/* ---- What goes ---- */
+
+static struct ended identify(const struct sum_table *table, uint32_t thread)
+{
+	const struct process_thread *known = process_table_thread(table->processes, thread);
+
+	return (struct ended){
+		.start_time_ns =
+			process_table_process(table->processes, known->process)->start_time_ns,
+		.tid = known->tid,
+	};
+}
+
+static uint32_t hash_ended(const struct ended *ended)
+{
+	return hash_u64(ended->start_time_ns ^ (uint64_t)ended->tid << 40);
+}
+
+static int has_ended(const struct ended_set *set, const struct ended *thread)
+{
+	struct hashmap_cursor cursor;
+
+	for (uint32_t i = hashmap_first(&set->index, hash_ended(thread), &cursor);
+	     i != HASHMAP_NONE; i = hashmap_next(&set->index, &cursor))
+		if (set->threads[i].tid == thread->tid &&
+		    set->threads[i].start_time_ns == thread->start_time_ns)
+			return 1;
+	return 0;
+}
+
+void sum_table_end(struct sum_table *table, uint32_t thread)
+{
+	struct ended_set *set = &table->ended;
+	struct ended ended = identify(table, thread);
+
+	set->threads =
+		memory_grow(set->threads, &set->capacity, set->count + 1, sizeof(*set->threads));
+	hashmap_add(&set->index, hash_ended(&ended), (uint32_t)set->count);
+	set->threads[set->count++] = ended;
+}
+
+static void drop(struct sum_table *table, uint32_t number,
+		 void (*on_dropped)(void *context, uint64_t id), void *context)
+{
+	struct entry *entry = &table->entries[number];
+	uint64_t id = entry->stack.id;
+
+	hashmap_remove(&table->index, hash_u64(id), number);
+	release(table, &entry->stack);
+	entry->stack.id = 0;
+	table->used--;
+	if (number < table->first_free)
+		table->first_free = number;
+	on_dropped(context, id);
+}
+
+static int is_leaving(const struct sum_table *table, const struct entry *entry)
+{
+	struct ended thread = identify(table, entry->stack.thread);
+
+	return has_ended(&table->leaving, &thread);
+}
+
+/* Who ended since the last time may still be busy with that. */
+static void age_ended(struct sum_table *table, uint64_t now_ns)
+{
+	struct ended_set old = table->leaving;
+
+	old.count = 0;
+	hashmap_clear(&old.index);
+	table->leaving = table->ended;
+	table->ended = old;
+	table->ended_since_ns = now_ns;
+}
+
+void sum_table_evict(struct sum_table *table, uint64_t now_ns,
 		     void (*on_dropped)(void *context, uint64_t id), void *context)
 {
-	for (uint32_t i = 0; i < table->entry_count; i++) {
-		struct entry *entry = &table->entries[i];
-		uint64_t id = entry->stack.id;
+	uint64_t idle_ns = now_ns > SUM_TABLE_IDLE_NS ? now_ns - SUM_TABLE_IDLE_NS : 0;
+	int is_due = now_ns - table->ended_since_ns >= SUM_TABLE_ENDED_NS;
 
-		if (!id || entry->used_ns >= before_ns)
-			continue;
-		hashmap_remove(&table->index, hash_u64(id), i);
-		release(table, &entry->stack);
-		entry->stack.id = 0;
-		table->used--;
-		if (i < table->first_free)
-			table->first_free = i;
-		on_dropped(context, id);
+	for (uint32_t i = 0; i < table->entry_count; i++) {
+		const struct entry *entry = &table->entries[i];
+
+		if (entry->stack.id &&
+		    (entry->used_ns < idle_ns ||
+		     (is_due && table->leaving.count && is_leaving(table, entry))))
+			drop(table, i, on_dropped, context);
 	}
+	if (is_due)
+		age_ended(table, now_ns);
 }
 
 uint32_t sum_table_count(const struct sum_table *table)

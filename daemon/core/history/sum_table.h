@@ -12,7 +12,12 @@
 
 #include "bpf/sums.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/memory.h"
+
+#define SUM_TABLE_IDLE_NS (60 * NS_PER_SECOND)
+#define SUM_TABLE_ENDED_NS \
+	NS_PER_SECOND /* what a thread does in its exit still finds its entries */
 
 struct bucket_ring;
 struct process_table;
@@ -56,8 +61,14 @@ void sum_table_move(struct sum_table *table, uint64_t id, uint64_t to_id, uint64
 /* Everything up to now_ns has been applied: make the moves that were asked for. */
 void sum_table_settle(struct sum_table *table, uint64_t now_ns);
 
-/* Drop every entry that was used last before before_ns, calling on_dropped for each. */
-void sum_table_evict(struct sum_table *table, uint64_t before_ns,
+/* A thread ended; thread is any entry of it, as it was called when. */
+void sum_table_end(struct sum_table *table, uint32_t thread);
+
+/*
+ * Drop entries that were not used for SUM_TABLE_IDLE_NS, and those of threads that ended
+ * SUM_TABLE_ENDED_NS or a little longer ago, calling on_dropped for each.
+ */
+void sum_table_evict(struct sum_table *table, uint64_t now_ns,
 		     void (*on_dropped)(void *context, uint64_t id), void *context);
 
 /* Entries in use. */

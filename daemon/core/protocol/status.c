@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "daemon/core/heap/heap_table.h"
+#include "daemon/core/history/sum_table.h"
 #include "daemon/core/names/module_table.h"
 #include "daemon/core/pipeline.h"
 #include "daemon/core/protocol/self_usage.h"
@@ -45,14 +46,15 @@ static json_t *watching(const struct sources *sources)
 {
 	const struct pacing *pacing = watch_pacing(sources->watch);
 
-	return json_pack("{s:b, s:f, s:b, s:f, s:f, s:f, s:f}", "is_on",
+	return json_pack("{s:b, s:f, s:b, s:f, s:f, s:f, s:f, s:I}", "is_on",
 			 watch_is_on(sources->watch), "hit_ns",
 			 round_to(calibration_hit_ns(sources->calibration), 1), "is_measured",
 			 calibration_is_measured(sources->calibration), "walk_ns",
 			 round_to(walk_ns(sources->pipeline->sampler), 1), "duty",
 			 round_to(pacing->duty, 0.001), "walks_hz",
 			 round_to(pacing->hz * pacing->keep, 0.01), "cost_percent",
-			 round_to(100 * watch_cost(sources->watch), 0.001));
+			 round_to(100 * watch_cost(sources->watch), 0.001), "stacks",
+			 (json_int_t)sum_table_count(sources->pipeline->sums));
 }
 
 /* What a probe in an allocator costs here, and how that is known. Units: ns. */
