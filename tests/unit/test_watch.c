@@ -210,6 +210,24 @@ static void pass_bucket(const struct scene *scene, uint64_t count)
 	advance(scene, BUCKET + NS_PER_MS);
 }
 
+/* Timers that are set at the end of a long look fire early: the loop reckons from its begin. */
+static void test_a_bucket_that_is_not_over_is_not_told_of(void **state)
+{
+	struct scene *scene = *state;
+
+	want(scene, OFFCPU);
+	pass_bucket(scene, 1000);
+	scene->look_takes_ns = NS_PER_SECOND / 10;
+	int told = scene->cost_count, first = told;
+	for (int i = 0; i < 500; i++) {
+		advance(scene, NS_PER_SECOND / 100);
+		if (scene->cost_count > told)
+			assert_in_range(scene->usage.elapsed_ns, BUCKET * 3 / 4, BUCKET * 5 / 4);
+		told = scene->cost_count;
+	}
+	assert_in_range(told - first, 4, 6);
+}
+
 static void test_each_event_gets_the_hooks_that_it_needs(void **state)
 {
 	static const struct {
@@ -415,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_each_event_gets_the_hooks_that_it_needs),
 		TEST(test_who_sleeps_already_is_looked_at_when_the_hooks_are_there),
 		TEST(test_the_end_of_each_bucket_is_looked_at_and_told),
+		TEST(test_a_bucket_that_is_not_over_is_not_told_of),
 		TEST(test_many_switches_are_seen_in_windows),
 		TEST(test_only_the_time_of_the_window_counts_as_attached),
 		TEST(test_hooks_stay_again_when_there_is_less),

@@ -45,6 +45,7 @@ struct watch {
 	struct event *timer;  /* the end of a bucket */
 	struct event *window; /* the moment to attach the hooks in this one */
 	uint64_t bucket_ns;
+	uint64_t end_ns;    /* of the bucket that timer waits for */
 	uint64_t looked_ns; /* when the last look was over */
 	uint64_t next_ns;   /* before then none is made unless somebody asks */
 	double cpus;        /* that those who are watched used at the last look */
@@ -91,7 +92,8 @@ static void set_timer(struct watch *watch)
 {
 	uint64_t now_ns = clock_boot_ns();
 
-	set_event(watch->timer, (now_ns / watch->bucket_ns + 1) * watch->bucket_ns - now_ns);
+	watch->end_ns = (now_ns / watch->bucket_ns + 1) * watch->bucket_ns;
+	set_event(watch->timer, watch->end_ns - now_ns);
 }
 
 void watch_look(struct watch *watch)
@@ -269,6 +271,11 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	/* The loop reckons from the begin of what it did last: set late in that, a timer is early. */
+	if (clock_boot_ns() < watch->end_ns) {
+		set_timer(watch);
+		return;
+	}
 	/* Before the pacing changes, what was seen has to be counted. */
 	if (watch->pacing.duty < 1 || clock_boot_ns() >= watch->next_ns)
 		watch_look(watch);
