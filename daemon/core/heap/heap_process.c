@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -48,24 +47,11 @@ struct heap_process {
 	struct duty_cycle *duty;
 	struct live_heap *live;
 	struct heap_evidence evidence;
-	struct heap_change changes[HEAP_PROCESS_CHANGES];
-	uint32_t change_count;
+	struct heap_tier_log log;
 	struct heap_meter meter;
 	enum heap_tier fitting; /* what could be afforded since fits_since_ns */
 	uint64_t fits_since_ns; /* 0: no more than there is */
 };
-
-static const char *const tier_names[] = {
-	[HEAP_TIER_STARTING] = "starting", [HEAP_TIER_FULL] = "full",
-	[HEAP_TIER_PARTIAL] = "partial",   [HEAP_TIER_DUTY] = "duty",
-	[HEAP_TIER_STOPPED] = "stopped",   [HEAP_TIER_ENDED] = "ended",
-	[HEAP_TIER_FAILED] = "failed",
-};
-
-const char *heap_tier_name(enum heap_tier tier)
-{
-	return tier_names[tier];
-}
 
 static struct heap_slot *slot_of(const struct heap_process *process)
 {
@@ -83,24 +69,15 @@ static void tell(struct heap_process *process, int error)
 
 static void change_tier(struct heap_process *process, enum heap_tier tier, const char *reason)
 {
-	if (process->change_count == HEAP_PROCESS_CHANGES) {
-		memmove(process->changes, process->changes + 1,
-			(HEAP_PROCESS_CHANGES - 1) * sizeof(process->changes[0]));
-		process->change_count--;
-	}
-	process->changes[process->change_count++] =
-		(struct heap_change){clock_boot_ns(), tier, reason};
+	heap_tier_log_add(&process->log, clock_boot_ns(), tier, reason);
 	process->tier = tier;
 	log_info("The heap of a process is watched differently: pid=%u tier=%s reason=%s",
-		 process->request.identity.pid, tier_names[tier], reason);
+		 process->request.identity.pid, heap_tier_name(tier), reason);
 }
 
 static void miss(struct heap_process *process, const char *reason)
 {
-	if (process->evidence.incomplete_ns || !process->evidence.since_ns)
-		return;
-	process->evidence.incomplete_ns = clock_boot_ns();
-	process->evidence.reason = reason;
+	heap_evidence_miss(&process->evidence, clock_boot_ns(), reason);
 }
 
 static void drop_prober(struct heap_process *process)
@@ -197,24 +174,13 @@ static void on_recording(void *context, int error, const struct prober_reply *re
 	tell(process, 0);
 }
 
-static void note_unseen(struct heap_evidence *evidence, int is_seen)
-{
-	if (is_seen && evidence->unseen_from_ns && !evidence->unseen_to_ns)
-		evidence->unseen_to_ns = clock_boot_ns();
-	if (is_seen)
-		return;
-	if (!evidence->unseen_from_ns)
-		evidence->unseen_from_ns = clock_boot_ns();
-	evidence->unseen_to_ns = 0;
-}
-
 /* Record each allocation; with the full tier, see what C++ operators return. */
 static void record_all(struct heap_process *process, enum heap_tier tier, const char *reason)
 {
 	duty_cycle_free(steal_ptr(&process->duty));
 	heap_meter_set_fuse(&process->meter);
 	heap_meter_begin(&process->meter, clock_boot_ns());
-	note_unseen(&process->evidence, tier == HEAP_TIER_FULL);
+	heap_evidence_see(&process->evidence, clock_boot_ns(), tier == HEAP_TIER_FULL);
 	if (tier == HEAP_TIER_PARTIAL)
 		live_heap_forget_marked(process->live);
 	process->fits_since_ns = 0;
@@ -226,8 +192,7 @@ static void record_all(struct heap_process *process, enum heap_tier tier, const 
 static void begin_list(struct heap_process *process)
 {
 	live_heap_clear(process->live);
-	process->evidence = (struct heap_evidence){.since_ns = clock_boot_ns(),
-						   .has_unseen = process->evidence.has_unseen};
+	heap_evidence_begin(&process->evidence, clock_boot_ns());
 }
 
 static void begin_recording(struct heap_process *process, enum heap_tier tier, const char *reason)
@@ -257,7 +222,8 @@ static void on_tripped(struct heap_process *process)
 	}
 	if (!slot_of(process)->is_tripped) {
 		begin_list(process);
-		note_unseen(&process->evidence, process->tier == HEAP_TIER_FULL);
+		heap_evidence_see(&process->evidence, clock_boot_ns(),
+				  process->tier == HEAP_TIER_FULL);
 		return;
 	}
 	last = heap_meter_look(&process->meter, clock_boot_ns(), 0);
@@ -489,7 +455,7 @@ static int may_do_more(struct heap_process *process, const struct heap_spending 
 static void judge_recording(struct heap_process *process, const struct heap_spending *last,
 			    uint64_t now_ns)
 {
-	uint64_t since_ns = process->changes[process->change_count - 1].time_ns;
+	uint64_t since_ns = process->log.changes[process->log.count - 1].time_ns;
 
 	if (heap_meter_is_over(&process->meter, last, since_ns, now_ns)) {
 		if (is_too_dear(process, last))
@@ -597,8 +563,8 @@ const struct heap_evidence *heap_process_evidence(const struct heap_process *pro
 uint32_t heap_process_changes(const struct heap_process *process,
 			      const struct heap_change **changes)
 {
-	*changes = process->changes;
-	return process->change_count;
+	*changes = process->log.changes;
+	return process->log.count;
 }
 
 const struct heap_ledger *heap_process_ledger(const struct heap_process *process)

@@ -19,23 +19,13 @@
 #include <stdint.h>
 
 #include "bpf/heap_record.h"
+#include "daemon/core/heap/heap_evidence.h"
 #include "daemon/core/heap/heap_ledger.h"
 #include "daemon/core/heap/heap_sources.h"
+#include "daemon/core/heap/heap_tier.h"
 #include "daemon/core/heap/live_heap.h"
 
 struct heap_process;
-
-#define HEAP_PROCESS_CHANGES 32 /* of tier that are remembered */
-
-enum heap_tier {
-	HEAP_TIER_STARTING,
-	HEAP_TIER_FULL,
-	HEAP_TIER_PARTIAL,
-	HEAP_TIER_DUTY,
-	HEAP_TIER_STOPPED, /* asked for */
-	HEAP_TIER_ENDED,   /* the process is gone; what it held last is still known */
-	HEAP_TIER_FAILED,
-};
 
 /* What the process is known by: goes into each of its samples. */
 struct heap_identity {
@@ -54,23 +44,6 @@ struct heap_request {
 	struct heap_identity identity;
 	uint32_t slot;
 	double budget_percent;
-};
-
-/* What is known of what the process holds. Times: boot. */
-struct heap_evidence {
-	uint64_t since_ns;       /* allocations before are not known; 0: none are */
-	uint64_t incomplete_ns;  /* from then on frees were missed; 0: none was */
-	const char *reason;      /* of that, a sentence's end */
-	uint64_t unseen_from_ns; /* since when blocks of C++ operators are not in; 0: they are */
-	uint64_t unseen_to_ns;   /* those that were given before are not; 0: none are */
-	int has_unseen;          /* those of some C++ operators never are */
-};
-
-/* A change of tier. */
-struct heap_change {
-	uint64_t time_ns;
-	enum heap_tier tier;
-	const char *reason;
 };
 
 /*
@@ -112,7 +85,6 @@ const struct heap_identity *heap_process_identity(const struct heap_process *pro
 enum heap_tier heap_process_tier(const struct heap_process *process);
 /* Whether what it holds, or held when it was stopped or ended, is known: not from windows. */
 int heap_process_is_known(const struct heap_process *process);
-const char *heap_tier_name(enum heap_tier tier);
 const struct live_heap *heap_process_live(const struct heap_process *process);
 const struct heap_evidence *heap_process_evidence(const struct heap_process *process);
 uint32_t heap_process_changes(const struct heap_process *process,
