@@ -42,12 +42,33 @@ struct {
 	__type(value, struct heap_call);
 } heap_calls SEC(".maps");
 
+/* Which working memory of a CPU is taken: a program that was preempted may go on after others. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, ALLOC_SPARES);
 	__type(key, __u32);
 	__type(value, __u32);
-} heap_depth SEC(".maps");
+} heap_spares SEC(".maps");
+
+/* Take working memory. Returns its number, ALLOC_SPARES: there is none. */
+__weak __noinline int heap_spare_take(void)
+{
+	for (__u32 i = 0; i < ALLOC_SPARES; i++) {
+		__u32 number = i, *is_taken = bpf_map_lookup_elem(&heap_spares, &number);
+
+		if (is_taken && !__sync_lock_test_and_set(is_taken, 1))
+			return (int)i;
+	}
+	return ALLOC_SPARES;
+}
+
+static __always_inline void heap_spare_give_back(__u32 number)
+{
+	__u32 *is_taken = bpf_map_lookup_elem(&heap_spares, &number);
+
+	if (is_taken)
+		*is_taken = 0;
+}
 
 static __always_inline __u32 cookie_slot(__u64 cookie)
 {
@@ -197,20 +218,14 @@ static __always_inline void heap_record_safely(__u32 slot, __u32 function, __u64
 					       __u64 size, __u64 interval, int is_entry,
 					       struct heap_usage *usage)
 {
-	__u32 zero = 0;
-	__u32 *depth = bpf_map_lookup_elem(&heap_depth, &zero);
+	__u32 spare = (__u32)heap_spare_take();
 
-	if (!depth)
-		return;
-
-	__u32 taken = __sync_fetch_and_add(depth, 1);
-
-	if (taken < ALLOC_SPARES)
-		heap_record(SCRATCH_HEAP + taken, slot, function, address, size, interval, is_entry,
-			    usage);
-	else
+	if (spare >= ALLOC_SPARES) {
 		usage->lost++;
-	__sync_fetch_and_add(depth, -1);
+		return;
+	}
+	heap_record(SCRATCH_HEAP + spare, slot, function, address, size, interval, is_entry, usage);
+	heap_spare_give_back(spare);
 }
 
 /* Whether the function was called by a function of the allocator. */
