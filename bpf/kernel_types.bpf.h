@@ -62,7 +62,7 @@ struct mm_struct___bitmap {
 	struct mm_flags___bitmap flags;
 } kernel_type;
 
-/* Grows with every change of the mappings: 6.13, and 6.4 to 6.12. */
+/* Grows with every change of the mappings: 6.14, and 6.4 to 6.13. */
 struct kernel_seqcount {
 	__u32 sequence; /* odd while one is under way */
 } kernel_type;

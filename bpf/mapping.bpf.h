@@ -425,7 +425,7 @@ __weak __noinline int mapping_find(__u32 slot, __u64 pc)
 
 /*
  * How often the mappings were changed. Non-zero when that is not known (before Linux 6.4), or they are
- * being changed at this moment (that is told since 6.13; earlier a change counts when it has ended).
+ * being changed at this moment (that is told since 6.14; earlier a change counts when it has ended).
  */
 static __always_inline int mapping_changes(__u64 address, __u32 *changes)
 {
