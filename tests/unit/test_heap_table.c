@@ -286,6 +286,21 @@ static void test_a_process_that_ended_keeps_what_it_held_until_its_records_were_
 	assert_false(heap_table_is_active(scene->table));
 }
 
+static void test_late_records_of_a_process_do_not_meet_the_next(void **state)
+{
+	struct scene *scene = *state;
+	const struct heap_subject first = start_process(scene, 1), second = start_process(scene, 1);
+	const struct record_process exited = happened(&first, RECORD_EXIT);
+
+	assert_int_equal(add(scene, &first), 0);
+	go_full(scene);
+	heap_table_on_process(scene->table, &exited);
+	heap_table_on_drained(scene->table);
+	assert_int_equal(add(scene, &second), 0);
+	assert_null(heap_table_by_slot(scene->table, 0));
+	assert_ptr_equal(heap_table_by_slot(scene->table, 1), find(scene, &second));
+}
+
 static void test_another_program_is_watched_from_its_beginning(void **state)
 {
 	struct scene *scene = *state;
@@ -383,6 +398,7 @@ int main(void)
 		TEST(test_a_target_that_is_stopped_pauses_its_processes),
 		TEST(test_a_process_is_watched_anew_when_its_probes_are_gone),
 		TEST(test_a_process_that_ended_keeps_what_it_held_until_its_records_were_taken),
+		TEST(test_late_records_of_a_process_do_not_meet_the_next),
 		TEST(test_another_program_is_watched_from_its_beginning),
 		TEST(test_children_are_watched_when_they_live_for_a_second),
 		TEST(test_children_of_children_that_are_waited_for_are_watched_too),

@@ -52,6 +52,7 @@ struct heap_table {
 	size_t capacity;
 	struct entry *leaving[HEAP_MAX_SLOTS]; /* whose probes are being removed; NULL: none */
 	uint8_t slot_used[HEAP_MAX_SLOTS];
+	uint32_t next_slot; /* to try first */
 	struct child children[MAX_CHILDREN];
 	uint32_t child_count;
 };
@@ -170,10 +171,13 @@ static void on_started(void *context, int error)
 static uint32_t take_slot(struct heap_table *table)
 {
 	for (uint32_t i = 0; i < HEAP_CALIBRATION_SLOT; i++) {
-		if (table->slot_used[i])
+		uint32_t slot = (table->next_slot + i) % HEAP_CALIBRATION_SLOT;
+
+		if (table->slot_used[slot])
 			continue;
-		table->slot_used[i] = 1;
-		return i;
+		table->slot_used[slot] = 1;
+		table->next_slot = slot + 1;
+		return slot;
 	}
 	return NO_SLOT;
 }
