@@ -24,6 +24,7 @@ struct sleeper {
 	__u32 generation; /* of the settings that these are about */
 	__u32 events;     /* bit for each enum record_event that is wanted of it */
 	__u32 target;     /* number of the target that profiles it */
+	__u64 program;    /* that was judged: it is another one behind an exec */
 	struct pace pace;
 
 	struct pace fault_pace;

@@ -66,8 +66,10 @@ static __always_inline int thread_judge(struct task_struct *task, int is_current
 	thread->events = wanted;
 	thread->target = selection.target;
 	/* A process that is still to be judged is asked about again. */
-	if (!selection.is_pending || wanted)
+	if (!selection.is_pending || wanted) {
 		thread->generation = knobs->generation;
+		thread->program = task->self_exec_id;
+	}
 	return (int)wanted;
 }
 
@@ -79,11 +81,12 @@ __weak __noinline int thread_judge_current(int is_known)
 
 /*
  * Threads that nothing is wanted of, a few on each CPU: judging them at every switch is most of what
- * the hooks cost a host of which one process is watched. A verdict is forgotten with every look, so
- * that a thread that becomes another program is noticed.
+ * the hooks cost a host of which one process is watched. A verdict is about one program, and is
+ * forgotten with every look: a thread may change its name, too.
  */
 struct bystander {
 	__u64 start_time_ns;
+	__u64 program;
 	__u32 tid;
 	__u32 generation;
 	__u32 period;
@@ -106,6 +109,7 @@ static __always_inline int is_bystander(const struct bystander *bystander,
 {
 	return bystander->tid == (__u32)task->pid &&
 	       bystander->start_time_ns == task->start_boottime &&
+	       bystander->program == task->self_exec_id &&
 	       bystander->generation == knobs->generation && bystander->period == knobs->period;
 }
 
@@ -124,6 +128,7 @@ static __always_inline int thread_judge_unknown(struct task_struct *task,
 		return verdict > 0;
 	if (bystander) {
 		bystander->start_time_ns = task->start_boottime;
+		bystander->program = task->self_exec_id;
 		bystander->tid = (__u32)task->pid;
 		bystander->generation = knobs->generation;
 		bystander->period = knobs->period;
@@ -132,8 +137,8 @@ static __always_inline int thread_judge_unknown(struct task_struct *task,
 }
 
 /*
- * What is remembered of the task, if one of the events is wanted of it. The verdict is made once a
- * generation of the settings.
+ * What is remembered of the task, if one of the events is wanted of it. The verdict is made once for
+ * a program and a generation of the settings.
  */
 static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int is_current,
 						  __u32 events,
@@ -141,7 +146,8 @@ static __always_inline struct sleeper *sleeper_of(struct task_struct *task, int 
 {
 	struct sleeper *thread = bpf_task_storage_get(&sleepers, task, 0, 0);
 
-	if (!thread || thread->generation != knobs->generation) {
+	if (!thread || thread->generation != knobs->generation ||
+	    thread->program != task->self_exec_id) {
 		int is_known = thread != NULL;
 
 		int wanted = !is_current ? thread_judge(task, 0, is_known)

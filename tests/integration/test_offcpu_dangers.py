@@ -73,6 +73,24 @@ def stacks_of_threads_that_ended_are_not_kept_in_the_kernel(scene: Scene):
 
 
 @test
+def programs_that_are_wanted_by_name_are_seen_from_their_beginning(scene: Scene):
+    scene.flamed()
+    scene.flamectl("attach", "--comm", "sleep", "-e", "offcpu,fault", "--budget", "100")
+    program = scene.start("bash", "-c", "while read line; do for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.05; done; echo done; done",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def profile():
+        program.stdin.write(b"\n")
+        program.stdin.flush()
+        assert_equal(program.stdout.readline(), b"done\n")
+        return Threads(scene.profile(targets=["comm:sleep"], event="offcpu", idle=True, last_ms=3000))
+    profile()  # the first one has to be judged
+    scene.wait_buckets(5)
+    found = profile()
+    assert found.of_leaf("sleep", "[timer]") > 0.8 * found.total("sleep") > 0, found.rows
+
+
+@test
 def a_program_that_becomes_another_is_watched_on(scene: Scene):
     scene.flamed()
     program = scene.start("sh", "-c", "read line; exec sleep infinity", stdin=subprocess.PIPE)
