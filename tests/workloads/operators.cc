@@ -34,9 +34,8 @@ static thread_local unsigned long caught;
 
 /* Each function allocates several sizes and frees all but one block in 16. */
 template <typename Allocate, typename Free>
-static inline __attribute__((always_inline)) void work(struct told *told, unsigned long round,
-						       std::size_t size, Allocate allocate,
-						       Free release)
+static inline __attribute__((always_inline)) void
+work(struct told *told, unsigned long round, std::size_t size, Allocate allocate, Free release)
 {
 	void *block = allocate(size);
 
@@ -50,15 +49,18 @@ static inline __attribute__((always_inline)) void work(struct told *told, unsign
 
 NOINLINE static void use_new(unsigned long round)
 {
-	work(&plain, round, 100 + round % 50, [](std::size_t size) { return ::operator new(size); },
-	     [](void *block) { ::operator delete(block); });
+	work(
+		&plain, round, 100 + round % 50,
+		[](std::size_t size) { return ::operator new(size); },
+		[](void *block) { ::operator delete(block); });
 }
 
 NOINLINE static void use_array(unsigned long round)
 {
-	work(&array, round, 200 + round % 50,
-	     [](std::size_t size) { return ::operator new[](size); },
-	     [](void *block) { ::operator delete[](block); });
+	work(
+		&array, round, 200 + round % 50,
+		[](std::size_t size) { return ::operator new[](size); },
+		[](void *block) { ::operator delete[](block); });
 }
 
 NOINLINE static void use_aligned(unsigned long round)
@@ -66,23 +68,27 @@ NOINLINE static void use_aligned(unsigned long round)
 	/* Small alignments and large ones go different ways; the C++ library rounds sizes up to them. */
 	std::align_val_t alignment{round % 4 ? 128ul : 16384ul};
 
-	work(&aligned, round, std::size_t(alignment) * (1 + round % 3),
-	     [=](std::size_t size) { return ::operator new(size, alignment); },
-	     [=](void *block) { ::operator delete(block, alignment); });
+	work(
+		&aligned, round, std::size_t(alignment) * (1 + round % 3),
+		[=](std::size_t size) { return ::operator new(size, alignment); },
+		[=](void *block) { ::operator delete(block, alignment); });
 }
 
 NOINLINE static void use_nothrow(unsigned long round)
 {
-	work(&nothrow, round, 300 + round % 50,
-	     [](std::size_t size) { return ::operator new(size, std::nothrow); },
-	     [](void *block) { ::operator delete(block, std::nothrow); });
+	work(
+		&nothrow, round, 300 + round % 50,
+		[](std::size_t size) { return ::operator new(size, std::nothrow); },
+		[](void *block) { ::operator delete(block, std::nothrow); });
 }
 
 /* What no cache of small blocks gives. */
 NOINLINE static void use_large(unsigned long round)
 {
-	work(&large, round, 300000 + round, [](std::size_t size) { return ::operator new(size); },
-	     [](void *block) { ::operator delete(block); });
+	work(
+		&large, round, 300000 + round,
+		[](std::size_t size) { return ::operator new(size); },
+		[](void *block) { ::operator delete(block); });
 }
 
 NOINLINE static void leak(unsigned long round)
@@ -107,10 +113,12 @@ NOINLINE static void use_throw(unsigned long round)
 {
 	if (try_new(huge))
 		std::exit(3);
-	work(&thrower, round, 400 + round % 50, [](std::size_t size) { return try_new(size); },
-	     [](void *block) { ::operator delete(block); });
-	work(&thrower, round, 500, [](std::size_t size) { return std::malloc(size); },
-	     [](void *block) { std::free(block); });
+	work(
+		&thrower, round, 400 + round % 50, [](std::size_t size) { return try_new(size); },
+		[](void *block) { ::operator delete(block); });
+	work(
+		&thrower, round, 500, [](std::size_t size) { return std::malloc(size); },
+		[](void *block) { std::free(block); });
 }
 
 /* The operator calls this when there is no room, and then tries again. */
@@ -225,7 +233,8 @@ int main(int count, char **arguments)
 		    "caught %lu 0\n",
 		    plain.allocated, plain.held, array.allocated, array.held, aligned.allocated,
 		    aligned.held, nothrow.allocated, nothrow.held, large.allocated, large.held,
-		    leaker.allocated, leaker.held, thrower.allocated, thrower.held, handled.allocated, handled.held, caught);
+		    leaker.allocated, leaker.held, thrower.allocated, thrower.held,
+		    handled.allocated, handled.held, caught);
 	std::fflush(stdout);
 	read_line();
 	return 0;
