@@ -34,7 +34,6 @@ enum saved_register {
 	SAVED_COUNT
 };
 
-#define CS_USER_MASK   3
 #define CS_32_BIT      0x23 /* __USER32_CS: another layout of everything */
 #define CALL_MAX_BYTES 7
 

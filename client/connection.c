@@ -17,7 +17,6 @@ struct connection {
 	FILE *input; /* owns fd */
 	char *line;  /* the last one read */
 	size_t line_capacity;
-	char *level;
 	json_int_t last_id;
 };
 
@@ -134,8 +133,6 @@ static int read_greeting(struct connection *connection, char **message)
 					 "flamectl version %d",
 					 (long long)version, PROTOCOL_VERSION);
 		error = -EPROTONOSUPPORT;
-	} else {
-		connection->level = copy_member(flamed, "level");
 	}
 	json_decref(greeting);
 	return error;
@@ -178,13 +175,7 @@ void connection_close(struct connection *connection)
 	if (connection->input)
 		fclose(connection->input);
 	free(connection->line);
-	free(connection->level);
 	free(connection);
-}
-
-const char *connection_level(const struct connection *connection)
-{
-	return connection->level ? connection->level : "";
 }
 
 /* --- requests ----------------------------------------------------------------------------- */

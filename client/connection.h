@@ -44,9 +44,6 @@ must_check int connection_open(const char *path, uint64_t silence_ms,
 void connection_close(struct connection *connection);
 DEFINE_CLEANUP(connection_close, struct connection)
 
-/* "all" or "own", from the greeting. Borrowed (valid as the connection). */
-const char *connection_level(const struct connection *connection);
-
 /*
  * Send a request and wait for the answer, an error included. Takes parameters (NULL: none). The
  * answer is initialised in every case. Errors: -EPIPE the connection broke, -ETIMEDOUT it was silent

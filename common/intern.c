@@ -19,7 +19,6 @@ static char *reserve_text(struct intern *table, size_t size)
 		table->chunk = chunk;
 		table->chunk_size = chunk_size;
 		table->chunk_used = sizeof(char *);
-		table->bytes += chunk_size;
 	}
 	char *text = table->chunk + table->chunk_used;
 	table->chunk_used += size;
@@ -85,10 +84,4 @@ uint32_t intern_add(struct intern *table, const char *text, size_t length)
 uint32_t intern_add_text(struct intern *table, const char *text)
 {
 	return intern_add(table, text, strlen(text));
-}
-
-size_t intern_bytes(const struct intern *table)
-{
-	return table->bytes + table->capacity * sizeof(*table->strings) +
-	       hashmap_bytes(&table->index);
 }

@@ -26,7 +26,6 @@ struct intern {
 	char *chunk; /* newest of a list of chunks that hold the text */
 	size_t chunk_used;
 	size_t chunk_size;
-	size_t bytes; /* of all chunks */
 };
 
 void intern_init(struct intern *table);
@@ -46,8 +45,5 @@ static inline const char *intern_text(const struct intern *table, uint32_t id)
 {
 	return table->strings[id].text;
 }
-
-/* Bytes of memory in use. */
-size_t intern_bytes(const struct intern *table);
 
 #endif

@@ -13,12 +13,10 @@
 
 #define PROTOCOL_SOCKET_PATH     "/run/flamed/flamed.sock"
 #define PROTOCOL_SOCKET_VARIABLE "FLAMED_SOCKET" /* names another path to the client */
-#define PROTOCOL_GROUP           "flame"         /* its members may do everything */
 
 /* Limits of parameters. */
 #define PROTOCOL_MIN_RATE_HZ      1
 #define PROTOCOL_MAX_RATE_HZ      4999
-#define PROTOCOL_DEFAULT_RATE_HZ  99
 #define PROTOCOL_DEFAULT_LAST_MS  30000
 #define PROTOCOL_MAX_TARGETS      256         /* named in one request */
 #define PROTOCOL_MAX_DURATION_MS  31622400000 /* a leap year */

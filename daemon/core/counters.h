@@ -39,12 +39,10 @@ struct counters {
 	uint64_t values[COUNTER_COUNT];
 };
 
-/* "samples.kept" and the sentence that explains it. */
+/* "samples.kept". */
 const char *counter_name(enum core_counter counter);
-const char *counter_sentence(enum core_counter counter);
 
 /* The same for the kernel programs' counters, enum kernel_counter. */
 const char *counter_kernel_name(unsigned int counter);
-const char *counter_kernel_sentence(unsigned int counter);
 
 #endif

@@ -13,8 +13,6 @@
 #include "daemon/core/protocol/measure.h"
 #include "daemon/core/targets/target.h"
 
-#define QUESTION_MAX_SELECTORS 64
-
 struct question {
 	const struct target_selector *selectors; /* borrowed for the call; none: everything */
 	uint32_t selector_count;

@@ -52,11 +52,6 @@ void perf_ring_close(struct perf_ring *ring)
 	free(ring);
 }
 
-int perf_ring_fd(const struct perf_ring *ring)
-{
-	return ring->fd;
-}
-
 void perf_ring_look(struct perf_ring *ring)
 {
 	ring->head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);

@@ -24,9 +24,6 @@ must_check int perf_ring_open(int fd, size_t size, struct perf_ring **ring);
 void perf_ring_close(struct perf_ring *ring);
 DEFINE_CLEANUP(perf_ring_close, struct perf_ring)
 
-/* The event, to wait for: readable when the buffer is half full. */
-int perf_ring_fd(const struct perf_ring *ring);
-
 /* See what the kernel has written until now. */
 void perf_ring_look(struct perf_ring *ring);
 

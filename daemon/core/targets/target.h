@@ -14,12 +14,11 @@
 #include "common/memory.h"
 #include "daemon/core/history/bucket_ring.h"
 
-#define TARGET_MAX           1024
-#define TARGET_PATTERN_BYTES 4096
-#define TARGET_RATE_DEFAULT  99
-#define TARGET_RATE_MAX      4999
-#define TARGET_RATE_WARNING  1000
-#define TARGET_PRIVILEGED    UINT32_MAX /* attached by somebody who may do everything */
+#define TARGET_MAX          1024
+#define TARGET_RATE_DEFAULT 99
+#define TARGET_RATE_MAX     4999
+#define TARGET_RATE_WARNING 1000
+#define TARGET_PRIVILEGED   UINT32_MAX /* attached by somebody who may do everything */
 
 enum target_kind { TARGET_PID, TARGET_NAME, TARGET_CGROUP, TARGET_ALL };
 enum target_state { TARGET_RUNNING, TARGET_STOPPED, TARGET_EXITED };

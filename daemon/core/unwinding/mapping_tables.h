@@ -15,10 +15,9 @@
 #include "common/cleanup.h"
 #include "common/memory.h"
 
-#define MAPS_MAX_BYTES   (UINT32_C(4) << 20) /* of /proc/PID/maps, what is behind is ignored */
-#define MAPS_PERIOD_NS   UINT64_C(200000000) /* a process is read again no sooner */
-#define MAPS_MAX_PATH    4096
-#define MAPS_MAX_ENTRIES 65536 /* lines looked at */
+#define MAPS_MAX_BYTES (UINT32_C(4) << 20) /* of /proc/PID/maps, what is behind is ignored */
+#define MAPS_PERIOD_NS UINT64_C(200000000) /* a process is read again no sooner */
+#define MAPS_MAX_PATH  4096
 
 struct broker_client;
 struct mapping_tables;
