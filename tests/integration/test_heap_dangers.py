@@ -238,9 +238,9 @@ def survives(scene, what, seconds=3, **options):
     while process.poll() is None:
         seen = scene.counters()["heap.allocations"]
         if scene.flamectl("attach", process.pid, "-e", "heap", status=None).returncode == 0:
-            # Not before the probes were hit, and by many threads, if there are.
-            wait_until(lambda: process.poll() is not None or scene.counters()["heap.allocations"] >= seen + 200,
-                       "allocations are seen")
+            # Not before the probes were hit, and by many threads, if there are; what begins may have no allocator yet.
+            wait_until(lambda: process.poll() is not None or scene.counters()["heap.allocations"] >= seen + 200
+                       or heap_tier(scene, process.pid) == "failed", "allocations are seen")
             attached += scene.counters()["heap.allocations"] > seen
         scene.flamectl("detach", process.pid, status=None)
     assert_equal(process.wait(PATIENCE), 0, f"exit status of {what}")
