@@ -186,9 +186,9 @@ static json_t *problems(const struct sources *sources, const struct pipeline_led
 	if (watch_is_over_budget(sources->watch))
 		json_array_append_new(
 			all, json_sprintf("watching switches and page faults costs %.2f %% of a "
-					  "CPU, more than the budget: the host has so many, and up "
-					  "to %d a second on each CPU are seen in any case",
-					  100 * watch_cost(sources->watch), PACING_FREE_HITS));
+					  "CPU, more than the budget: the host has so many, and "
+					  "some are seen in any case",
+					  100 * watch_cost(sources->watch)));
 	if (bucket_ring_is_short_of_memory(sources->question.history))
 		json_array_append_new(all, json_string("the past is shorter than --retention: "
 						       "--memory is used up"));
