@@ -201,6 +201,36 @@ static void test_stacks_that_hold_nothing_give_way_to_others(void **state)
 	assert_int_equal(count, 0);
 }
 
+static int allocate_by_another_stack(struct fixture *fixture, uint32_t number)
+{
+	const uint64_t frames[] = {AT(0x1000 + (uint64_t)number)};
+	uint32_t stack = stack_table_add(fixture->stacks, frames, 1);
+	int result =
+		live_heap_allocated(fixture->heap, 1, (uint64_t)(number + 1) * 16, 1, stack, 1);
+
+	stack_table_release(fixture->stacks, stack);
+	return result;
+}
+
+static void test_stacks_are_limited(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (uint32_t i = 0; i < LIVE_HEAP_MAX_STACKS; i++)
+		assert_int_equal(allocate_by_another_stack(fixture, i), 0);
+	assert_int_equal(allocate_by_another_stack(fixture, LIVE_HEAP_MAX_STACKS), -E2BIG);
+	/* Those that are there may hold more. */
+	assert_int_equal(allocate_by_another_stack(fixture, 0), 1);
+	/* What holds nothing any more makes room, wherever it was. */
+	for (uint32_t i = 1; i <= 2; i++) {
+		assert_int_equal(live_heap_freed(fixture->heap, UINT64_C(160) / i), 1);
+		live_heap_look(fixture->heap);
+		assert_int_equal(allocate_by_another_stack(fixture, LIVE_HEAP_MAX_STACKS + i), 0);
+	}
+	assert_int_equal(allocate_by_another_stack(fixture, LIVE_HEAP_MAX_STACKS), -E2BIG);
+	assert_int_equal(live_heap_count(fixture->heap), LIVE_HEAP_MAX_STACKS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +249,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_few_looks_prove_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stacks_that_hold_nothing_give_way_to_others,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stacks_are_limited, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -367,7 +367,7 @@ static void keep_block(struct heap_process *process, const struct record_heap *r
 		return;
 	if (live_heap_allocated(process->live, record->tid, record->address, size, stack,
 				record->time_ns) < 0)
-		miss(process, "there are more blocks than can be kept");
+		miss(process, "it holds more blocks, or from more places, than can be listed");
 	else if (is_operators)
 		live_heap_mark(process->live, record->address);
 }
@@ -463,7 +463,7 @@ static void judge_recording(struct heap_process *process, const struct heap_spen
 		else
 			go_duty(process, TOO_MUCH);
 	} else if (process->evidence.incomplete_ns) {
-		go_duty(process, "its records came faster than they could be taken");
+		go_duty(process, process->evidence.reason);
 	}
 }
 
@@ -477,7 +477,7 @@ void heap_process_tick(struct heap_process *process, uint64_t now_ns)
 	struct heap_spending spending = heap_meter_look(&process->meter, now_ns, is_duty);
 
 	if (process->meter.usage.lost > lost)
-		miss(process, "records were lost");
+		miss(process, "its records came faster than they could be taken");
 	heap_calibration_ask(process->sources->calibration, process->prober, is_duty);
 	heap_meter_set_fuse(&process->meter);
 	if (!is_duty) {

@@ -46,7 +46,8 @@ struct live_heap {
 	struct sum *sums;
 	size_t sum_capacity;
 	uint32_t sum_limit;
-	uint32_t sum_gaps; /* below the limit, that are not in use */
+	uint32_t sum_gaps;  /* below the limit, that are not in use */
+	uint32_t first_gap; /* no gap has a smaller number */
 	struct hashmap sum_index;
 	uint64_t bytes;
 	uint64_t count;
@@ -72,7 +73,8 @@ void live_heap_clear(struct live_heap *heap)
 	}
 	hashmap_fini(&heap->block_index);
 	hashmap_fini(&heap->sum_index);
-	heap->block_limit = heap->sum_limit = heap->sum_gaps = heap->moving_count = 0;
+	heap->block_limit = heap->sum_limit = heap->sum_gaps = heap->first_gap = 0;
+	heap->moving_count = 0;
 	heap->first_unused = NONE;
 	heap->bytes = heap->count = 0;
 }
@@ -109,21 +111,25 @@ static uint32_t find_sum(struct live_heap *heap, uint32_t stack)
 	return NONE;
 }
 
-/* Sums that go leave a gap, which the next new one fills. */
+/* Sums that go leave a gap, which the next new one fills. NONE: there are too many. */
 static uint32_t get_sum(struct live_heap *heap, uint32_t stack)
 {
 	uint32_t number = find_sum(heap, stack);
 
 	if (number != NONE)
 		return number;
-	for (number = heap->sum_gaps ? 0 : heap->sum_limit;
+	if (heap->sum_limit - heap->sum_gaps == LIVE_HEAP_MAX_STACKS)
+		return NONE;
+	for (number = heap->sum_gaps ? heap->first_gap : heap->sum_limit;
 	     number < heap->sum_limit && heap->sums[number].is_used;)
 		number++;
-	if (number < heap->sum_limit)
+	if (number < heap->sum_limit) {
 		heap->sum_gaps--;
-	else
+		heap->first_gap = number + 1;
+	} else {
 		heap->sums = memory_grow(heap->sums, &heap->sum_capacity, ++heap->sum_limit,
 					 sizeof(*heap->sums));
+	}
 	stack_table_keep(heap->stacks, stack);
 	/* The second in which it came begins with what it holds at the end. */
 	heap->sums[number] = (struct sum){.stack = stack, .is_used = 1, .floor = UINT64_MAX};
@@ -204,6 +210,8 @@ int live_heap_allocated(struct live_heap *heap, uint32_t tid, uint64_t address, 
 	if (heap->count == LIVE_HEAP_MAX_BLOCKS)
 		return -E2BIG;
 	block.sum = get_sum(heap, stack);
+	if (block.sum == NONE)
+		return -E2BIG;
 	add_block(heap, &block);
 	return before != NONE;
 }
@@ -276,6 +284,8 @@ void live_heap_look(struct live_heap *heap)
 			floor_history_fini(&sum->history);
 			*sum = (struct sum){.stack = STACK_NONE};
 			heap->sum_gaps++;
+			if (i < heap->first_gap)
+				heap->first_gap = i;
 			continue;
 		}
 		floor_history_add(&sum->history, sum->floor < sum->bytes ? sum->floor : sum->bytes,

@@ -15,6 +15,7 @@
 #include "daemon/core/history/stack_table.h"
 
 #define LIVE_HEAP_MAX_BLOCKS (1U << 20)
+#define LIVE_HEAP_MAX_STACKS (1U << 17) /* that hold any; a kilobyte each after an hour */
 #define LIVE_HEAP_MAX_MOVING 256
 
 struct live_heap;
@@ -42,7 +43,7 @@ void live_heap_clear(struct live_heap *heap);
 /*
  * A thread allocated a block: keeps a reference of its own to stack. It ends what the thread was
  * moving. Returns 1 when a block was there already, whose freeing was missed; -E2BIG when there are
- * too many.
+ * too many blocks or stacks.
  */
 int live_heap_allocated(struct live_heap *heap, uint32_t tid, uint64_t address, uint64_t size,
 			uint32_t stack, uint64_t time_ns);
