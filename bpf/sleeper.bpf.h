@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * What the kernel programs remember of a thread: whether it is watched, the coins for its next
- * sleep and page fault, the sleep it is in, and its totals at the last look. Kept in the task's own storage, which
- * goes when the task goes.
+ * sleep and page fault, the sleep it is in, and its totals at the last look. Kept in the task's own
+ * storage, which goes when the task goes.
  */
 #ifndef FLAME_BPF_SLEEPER_BPF_H
 #define FLAME_BPF_SLEEPER_BPF_H

@@ -32,8 +32,9 @@ must_check int privileges_drop_all(const struct privileges_user *user, const cha
 must_check int privileges_keep_broker(const struct privileges_user *user, int has_single_probes);
 
 /*
- * In a prober, forked by the broker: keep what probes need alone; name is shown by ps(1). It ends with
- * the core, whose socket it has: no signal ends it. has_single_probes: each probe is a perf event of its own, which takes CAP_SYS_ADMIN.
+ * In a prober, forked by the broker: keep what probes need alone; name is shown by ps(1). No signal
+ * ends it with the broker: it sees the core's end of its socket close. has_single_probes: each probe
+ * is a perf event of its own, which takes CAP_SYS_ADMIN.
  */
 must_check int privileges_keep_prober(const char *name, int has_single_probes);
 
