@@ -51,6 +51,9 @@ static __always_inline int fault_happens(unsigned long address, unsigned long er
 	if ((error_code & FAULT_IS_PRESENT) || address >= USER_SPACE_END || !knobs || !task->mm ||
 	    (task->flags & PF_KTHREAD))
 		return 0;
+	/* No page will come, as when a walk, of this very program, reads beyond a stack. */
+	if (task->pagefault_disabled)
+		return 0;
 	thread = sleeper_of(task, 1, 1U << EVENT_FAULT, knobs);
 	if (!thread)
 		return 0;

@@ -276,6 +276,7 @@ struct task_struct {
 	int tgid;
 	__u64 start_boottime;
 	__u64 self_exec_id;
+	int pagefault_disabled;
 	struct mm_struct *mm;
 	unsigned int in_execve : 1;
 	unsigned int in_iowait : 1;

@@ -34,6 +34,22 @@ def memory_is_told_where_it_is_touched_first(scene: Scene):
 
 
 @test
+def a_walk_that_reads_beyond_a_stack_is_no_fault_of_the_program(scene: Scene):
+    """Walks read ahead. The kernel reports that as a page fault, too, in the middle of the walk."""
+    scene.flamed()
+    program = attach_touch(scene, "short-stack")
+    begun, before = scene.counters()["faults.seen"], minor_faults(program)
+    wait_until(lambda: scene.counters()["faults.sampled"] >= 300, "300 faults are walked")
+    seen, faults = scene.counters()["faults.seen"] - begun, minor_faults(program) - before
+    assert seen < 1.1 * faults, (seen, faults)
+    # The first ones may come before the files have been read.
+    rows = [frames for frames, _ in scene.folded(program.pid, "-e", "fault", "--last", "60s") if "[no unwind info]" not in frames]
+    assert rows
+    for frames in rows:
+        assert_equal(frames.count("run_elsewhere"), 1, str(frames))
+
+
+@test
 def a_huge_page_counts_as_the_memory_it_is(scene: Scene):
     with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="utf-8") as file:
         if "[never]" in file.read():

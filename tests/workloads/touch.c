@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Touches memory for the first time at a steady pace: three times as much in touch_much() as in
- * touch_little(), and, if asked for, whole huge pages in touch_huge().
+ * touch_little(); if asked for, whole huge pages in touch_huge(), or a few pages in
+ * touch_few(), on a stack behind whose end there is nothing.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -9,10 +10,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 
 #define PAGE_BYTES  4096u
 #define HUGE_BYTES  (UINT64_C(2) << 20)
 #define ROUND_PAGES 16u
+#define STACK_PAGES 16u
+#define FEW_PAGES   4u
 
 static char *map(size_t bytes)
 {
@@ -52,25 +56,63 @@ __attribute__((noinline)) static void touch_huge(void)
 	munmap(memory, 2 * HUGE_BYTES);
 }
 
-/* touch [huge]: runs until it is ended */
-int main(int argc, char **argv)
+static void touch_round(void)
 {
-	int is_huge = argc > 1 && strcmp(argv[1], "huge") == 0;
-	struct timespec pause = {.tv_nsec = 10000000};
 	size_t round_bytes = 4 * ROUND_PAGES * PAGE_BYTES;
+	char *memory = map(round_bytes);
+
+	touch_much(memory);
+	touch_little(memory + 3 * ROUND_PAGES * PAGE_BYTES);
+	munmap(memory, round_bytes);
+}
+
+/* So few that many of the faults are looked at, and not all. */
+__attribute__((noinline)) static void touch_few(void)
+{
+	char *memory = map(FEW_PAGES * PAGE_BYTES);
+
+	touch(memory, FEW_PAGES);
+	munmap(memory, FEW_PAGES * PAGE_BYTES);
+}
+
+static void run(void (*round)(void))
+{
+	struct timespec pause = {.tv_nsec = 10000000};
 
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
-		if (is_huge) {
-			touch_huge();
-		} else {
-			char *memory = map(round_bytes);
-
-			touch_much(memory);
-			touch_little(memory + 3 * ROUND_PAGES * PAGE_BYTES);
-			munmap(memory, round_bytes);
-		}
+		round();
 		nanosleep(&pause, NULL);
 	}
+}
+
+__attribute__((noinline)) static void run_elsewhere(void)
+{
+	run(touch_few);
+}
+
+/* On a stack of a few frames at the very end of what is mapped. */
+static void run_on_short_stack(void)
+{
+	static ucontext_t here, there;
+	char *stack = map((STACK_PAGES + 1) * PAGE_BYTES);
+
+	if (mprotect(stack + STACK_PAGES * PAGE_BYTES, PAGE_BYTES, PROT_NONE) || getcontext(&there))
+		exit(1);
+	there.uc_stack.ss_sp = stack;
+	there.uc_stack.ss_size = STACK_PAGES * PAGE_BYTES;
+	there.uc_link = &here;
+	makecontext(&there, run_elsewhere, 0);
+	swapcontext(&here, &there);
+}
+
+/* touch [huge | short-stack]: runs until it is ended */
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "short-stack") == 0)
+		run_on_short_stack();
+	else
+		run(argc > 1 && strcmp(argv[1], "huge") == 0 ? touch_huge : touch_round);
+	return 1;
 }
