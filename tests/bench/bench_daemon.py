@@ -12,8 +12,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from harness import FLAMECTL, Scene, cpu_seconds, proc_status, pss_kib, share_of, wait_until  # noqa: E402
-from stretches import wait_computed  # noqa: E402
+from harness import FLAMECTL, Scene, proc_status, pss_kib, share_of, wait_until  # noqa: E402
+from stretches import exact_cpu_seconds, wait_computed  # noqa: E402
 
 SECONDS = float(os.environ.get("SECONDS", "10"))
 CPUS = os.cpu_count() or 1
@@ -24,16 +24,11 @@ def show(what, value, goal=""):
     print(f"{what:<64} {value:>22}   {goal}", flush=True)
 
 
-def cpu_of(daemon):
-    """CPU seconds used so far by all processes of a daemon."""
-    return sum(cpu_seconds(pid) for pid in daemon.pids())
-
-
 def measure_cpu(daemon, program):
     """Share of one CPU that the daemon uses while a program computes, in percent."""
-    before, began = cpu_of(daemon), time.monotonic()
+    before, began = exact_cpu_seconds(daemon.pids()), time.monotonic()
     wait_computed(program, SECONDS)
-    return 100 * (cpu_of(daemon) - before) / (time.monotonic() - began)
+    return 100 * (exact_cpu_seconds(daemon.pids()) - before) / (time.monotonic() - began)
 
 
 def kernel_share(daemon, program):

@@ -19,8 +19,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from harness import Scene, cpu_seconds, wait_until, workload  # noqa: E402
-from stretches import end_tracing, switches, wait_computed, wait_switches, wait_tracing  # noqa: E402
+from harness import Scene, wait_until, workload  # noqa: E402
+from stretches import end_tracing, exact_cpu_seconds, wait_computed, wait_switches, wait_tracing  # noqa: E402
+from threads import host_switches  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "8"))
 SECONDS = float(os.environ.get("SECONDS", "2"))
@@ -173,14 +174,14 @@ def host(scene):
     scene.stack.callback(switch_stats_off)
     scene.flamectl("attach", "--all", "-e", "offcpu")
     scene.wait_buckets(2)
-    before, cpu, began = kernel_ns(daemon), sum(map(cpu_seconds, daemon.pids())), time.monotonic()
-    first = switches()
+    before, cpu, began = kernel_ns(daemon), exact_cpu_seconds(daemon.pids()), time.monotonic()
+    first = host_switches()
     wait_switches(HOST_SWITCHES)
     passed = time.monotonic() - began
-    show("switches a second on this host", f"{(switches() - first) / passed:.0f}")
+    show("switches a second on this host", f"{(host_switches() - first) / passed:.0f}")
     show("the whole host off the CPU: kernel programs, of one CPU", f"{(kernel_ns(daemon) - before) / passed / 1e7:.2f} %",
          "idle: at most 0.2 %")
-    show("the same: the daemon", f"{100 * (sum(map(cpu_seconds, daemon.pids())) - cpu) / passed:.2f} %")
+    show("the same: the daemon", f"{100 * (exact_cpu_seconds(daemon.pids()) - cpu) / passed:.2f} %")
     scene.flamectl("detach", "all")
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 from harness import PATIENCE, children_of, descriptors, proc_status, wait_until
+from threads import host_switches
 
 
 def computed(pids):
@@ -17,22 +18,25 @@ def computed(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def exact_cpu_seconds(pids):
+    """CPU time of processes of one thread each, to the ns: that of /proc/PID/stat is told in ticks."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
 def wait_computed(process, seconds):
     """Until a process and what comes of it have computed for so long from now on."""
     began = computed(children_of(process.pid))
     wait_until(lambda: computed(children_of(process.pid)) - began >= seconds, f"{seconds} s of work", timeout=PATIENCE + 10 * seconds)
 
 
-def switches():
-    """How often the CPUs of this machine went to another thread so far."""
-    with open("/proc/stat", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("ctxt"))
-
-
 def wait_switches(count):
     """Until the CPUs of this machine went so often to another thread, however quiet it is."""
-    began = switches()
-    wait_until(lambda: switches() - began >= count, f"{count} switches", timeout=5 * PATIENCE)
+    began = host_switches()
+    wait_until(lambda: host_switches() - began >= count, f"{count} switches", timeout=5 * PATIENCE)
 
 
 # ---- other tools ------------------------------------------------------------------------------------------------------
