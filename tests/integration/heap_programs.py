@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import ProtocolError, Skip
+from harness import PATIENCE, ProtocolError, Skip, assert_equal, wait_until
 
 
 class Allocations:
@@ -74,3 +74,18 @@ def altered_code(pid):
             if found[:len(wanted)] != wanted:
                 altered += [(words[5].strip(), i) for i, (one, other) in enumerate(zip(found, wanted)) if one != other]
     return altered
+
+
+def ends_well(scene, process, *options):
+    """Attach and detach again and again until the program ends, which it must as if nobody had watched."""
+    attached = 0
+    while process.poll() is None:
+        seen = scene.counters()["heap.allocations"]
+        if scene.flamectl("attach", process.pid, "-e", "heap", *options, status=None).returncode == 0:
+            # Not before the probes were hit, and by many threads, if there are; what begins may have no allocator yet.
+            wait_until(lambda: process.poll() is not None or scene.counters()["heap.allocations"] >= seen + 200
+                       or heap_tier(scene, process.pid) == "failed", "allocations are seen")
+            attached += scene.counters()["heap.allocations"] > seen
+        scene.flamectl("detach", process.pid, status=None)
+    assert_equal(process.wait(PATIENCE), 0, "exit status")
+    assert attached, "its allocations were seen"

@@ -8,7 +8,7 @@ import subprocess
 
 from harness import (PATIENCE, all_kernel_programs, assert_equal, children_of, is_alive, main, proc_status, test, wait_until,
                      workload)
-from heap_programs import Allocations, altered_code, heap_profile, heap_tier, leaf_weights
+from heap_programs import Allocations, altered_code, ends_well, heap_profile, heap_tier, leaf_weights
 
 
 def say(process, line=b"\n"):
@@ -234,17 +234,7 @@ def survives(scene, what, seconds=3, **options):
     """Attach and detach again and again while the program does what is dangerous; it must end well."""
     scene.flamed()
     process = scene.workload("allocation_dangers", what, seconds, **options)
-    attached = 0
-    while process.poll() is None:
-        seen = scene.counters()["heap.allocations"]
-        if scene.flamectl("attach", process.pid, "-e", "heap", status=None).returncode == 0:
-            # Not before the probes were hit, and by many threads, if there are; what begins may have no allocator yet.
-            wait_until(lambda: process.poll() is not None or scene.counters()["heap.allocations"] >= seen + 200
-                       or heap_tier(scene, process.pid) == "failed", "allocations are seen")
-            attached += scene.counters()["heap.allocations"] > seen
-        scene.flamectl("detach", process.pid, status=None)
-    assert_equal(process.wait(PATIENCE), 0, f"exit status of {what}")
-    assert attached, "its allocations were seen"
+    ends_well(scene, process)
     no_code_was_altered(scene)
 
 

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 
 from harness import PATIENCE, Skip, assert_equal, assert_in, main, need_tool, test, wait_until
-from heap_programs import altered_code, heap_profile, leaf_weights, library
+from heap_programs import altered_code, ends_well, heap_profile, leaf_weights, library
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads", "operators.cc")
 
@@ -194,16 +194,7 @@ def survives_with(scene, allocator):
     """Attach and detach again and again while children are forked and threads throw; it must end well."""
     scene.flamed()
     process = scene.start(built(scene), "dangers", 4, env=dict(os.environ, LD_PRELOAD=library(allocator)))
-    attached = 0
-    while process.poll() is None:
-        done = scene.flamectl("attach", process.pid, "-e", "heap", "--budget", "0", status=None)
-        attached += done.returncode == 0
-        try:
-            process.wait(0.3)
-        except subprocess.TimeoutExpired:
-            scene.flamectl("detach", process.pid, status=None)
-    assert_equal(process.wait(PATIENCE), 0, "exit status")
-    assert attached, "it was attached at all"
+    ends_well(scene, process, "--budget", "0")
     counters = scene.daemons[-1].request("status")["counters"]
     assert_equal(counters["probes.altered"], 0, "places that are not as they were")
 
