@@ -71,15 +71,18 @@ const struct record_module *kernel_fixture_module(const struct kernel_fixture *f
 /* The frame that address in this process's own image makes, 0 when its module is not known. */
 uint64_t kernel_fixture_frame(const struct kernel_fixture *fixture, const void *address);
 
-/* Drain until condition holds; fails the test after PATIENCE_S. */
-#define wait_until(fixture, condition)                                          \
+/* Take the step again and again until condition holds; fails the test after PATIENCE_S. */
+#define poll_until(step, condition)                                             \
 	do {                                                                    \
 		time_t end_ = time(NULL) + PATIENCE_S;                          \
-		while (kernel_fixture_drain(fixture), !(condition)) {           \
+		while (step, !(condition)) {                                    \
 			if (time(NULL) > end_)                                  \
 				fail_msg("waited in vain for: %s", #condition); \
 			usleep(5000);                                           \
 		}                                                               \
 	} while (0)
+
+/* Drain until condition holds. */
+#define wait_until(fixture, condition) poll_until(kernel_fixture_drain(fixture), condition)
 
 #endif

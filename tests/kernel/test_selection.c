@@ -242,8 +242,7 @@ static void test_processes_below_a_cgroup_are_found(void **state)
 	assert_int_equal(look().target, 9);
 	reset(state);
 	bpf_map_delete_elem(fixture->fds[BROKER_FD_CGROUPS], &id);
-	for (int tries = 0; tries < 1000 && rmdir(inner) && errno == EBUSY; tries++)
-		usleep(1000);
+	poll_until((void)0, !rmdir(inner) || errno != EBUSY);
 	rmdir(outer);
 }
 
